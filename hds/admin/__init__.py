@@ -1,0 +1,1 @@
+"""What staff see and do: a module and blueprint per feature, joined under /admin in blueprint.py."""

@@ -1,0 +1,256 @@
+"""What staff do with a booking: each on a page of its own that says what it will do, then once, by POST."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from flask import Blueprint, Response, abort, flash, request, url_for
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from wtforms import HiddenField, RadioField, TextAreaField
+from wtforms.form import BaseForm
+from wtforms.validators import Length, StopValidation
+
+from hds.admin import lists, steps
+from hds.admin.steps import Ask, Step
+from hds.bookings import acts, calendar, moving, reconcile
+from hds.bookings.acts import Actor, ActRefusal, ActState, BookingAct, Verb, Wish
+from hds.bookings.availability import alternatives, openings
+from hds.bookings.models import Booking
+from hds.bookings.picker import Picker
+from hds.calcom.errors import CalError
+from hds.config import settings
+from hds.extensions import db
+from hds.lib import http
+from hds.lib.budget import comes_first
+from hds.lib.htmx import redirect_to, render_page_or_fragment, wants_fragment
+from hds.lib.times import iso_utc, say_day, say_time, utcnow, zone_or_none
+
+blueprint = Blueprint("acts", __name__, url_prefix="/bookings")
+
+ONE = f"/<int(max={lists.LARGEST_ID}):booking_id>"
+STEP = f"{ONE}/<any({', '.join(repr(name) for name in steps.BY_NAME)}):act>"
+PATIENCE = 20.0  # seconds, for all calls of one act together
+LONGEST_REASON = 2000
+GONE = "This can no longer be done with the booking as it is now."
+
+
+class ActForm(FlaskForm):
+    """The token is made once, so that a double click is one act. `start`: where a move goes; `subject`: of whom."""
+
+    form_token = HiddenField()
+    subject = HiddenField()
+    start = RadioField("Choose another time", choices=[], validate_choice=False)
+    reason = TextAreaField(
+        "Your reason",
+        filters=[lambda text: text.strip() if text else ""],
+        validators=[Length(max=LONGEST_REASON, message=f"Shorten this to {LONGEST_REASON:,} characters, please.")],
+    )
+
+    def ask_for(self, step: Step) -> None:
+        if not 20 <= len(self.form_token.data or "") <= 64:
+            self.form_token.data = secrets.token_urlsafe(24)
+        self.reason.label.text = step.label
+        self.reason.flags.required = step.asks is Ask.MUST
+        if step.asks is Ask.MUST:
+            self.reason.validators = [_required(step.label), *self.reason.validators]
+
+    @property
+    def start_at(self) -> datetime | None:
+        return calendar.read_start(self.start.data or "", utcnow())
+
+    def offer(self, times: Sequence[datetime]) -> None:
+        """Other times than the one that is taken."""
+        zone = settings.owner_zone
+        self.start.choices = [
+            (iso_utc(at), f"{say_day(at.astimezone(zone).date())}, {say_time(at, zone)}") for at in times
+        ]
+        self.start.data = None
+        self.start.errors = [steps.REFUSALS[ActRefusal.TAKEN]]
+
+
+def _required(label: str) -> Callable[[BaseForm, TextAreaField], None]:
+    def check(_: BaseForm, field: TextAreaField) -> None:
+        if not field.data:
+            raise StopValidation(f"Enter {label.lower()}.")
+
+    return check
+
+
+@blueprint.get(STEP)
+@comes_first()
+def show(booking_id: int, act: str) -> Response:
+    booking, step = _find(booking_id), steps.BY_NAME[act]
+    if not _is_possible(step, booking):
+        flash(GONE)
+        return redirect_to(_page_of(booking_id))
+    form = ActForm(formdata=None)
+    form.ask_for(step)
+    if step.verb is not Verb.MOVE:
+        return _show(booking_id, step, form)
+    start = calendar.read_start(request.args.get("start", ""), utcnow())
+    if start is None:
+        return _choose_time(booking_id)
+    form.start.data = iso_utc(start)
+    return _show(booking_id, step, form)
+
+
+@blueprint.get(f"{ONE}/move/times")
+@comes_first()
+def times(booking_id: int) -> Response:
+    """The month and its times alone, for htmx."""
+    return _choose_time(booking_id, fragment="bookings/_slots.html")
+
+
+@blueprint.post(f"{ONE}/move/time")
+def choose_time(booking_id: int) -> Response:
+    start = calendar.read_start(request.form.get("start", ""), utcnow())
+    at = iso_utc(start) if start else None
+    return redirect_to(url_for(".show", booking_id=booking_id, act="move", start=at), into="#booking")
+
+
+@blueprint.post(STEP)
+@comes_first()
+def perform(booking_id: int, act: str) -> Response:
+    booking, step, form = _find(booking_id), steps.BY_NAME[act], ActForm()
+    form.ask_for(step)
+    token = form.form_token.data or ""
+    if BookingAct.find(token) is None and not _is_possible(step, booking):
+        flash(GONE)
+        return redirect_to(_page_of(booking_id))
+    if not _is_valid(form, step, booking):
+        return _show(booking_id, step, form, status=422)
+    wish = Wish(
+        step.verb,
+        Actor.STAFF,
+        token,
+        reason=form.reason.data or "",
+        start_at=form.start_at if step.verb is Verb.MOVE else None,
+        subject=form.subject.data or "",
+        staff_id=current_user.id,
+    )
+    try:
+        with http.within(PATIENCE):
+            done = acts.perform(booking_id, wish)
+    except LookupError:
+        flash("That form belongs to another booking. Nothing was done.")
+        return redirect_to(_page_of(booking_id))
+    if done.stage is ActState.REFUSED:
+        return _refused(booking_id, step, form, done)
+    if done.stage is ActState.DONE:
+        flash(f"{step.done}.")
+    back = url_for("admin.bookings.index") if request.form.get("back") == "list" else _page_of(booking_id)
+    return redirect_to(back)
+
+
+@blueprint.post(f"{ONE}/looks")
+@comes_first()
+def look(booking_id: int) -> Response:
+    """Read what Cal.com shows of this booking now."""
+    try:
+        with http.within(PATIENCE):
+            acts.look(booking_id)
+        flash("Cal.com was asked just now, and this page shows what it says.")
+    except LookupError:
+        abort(404)
+    except CalError as error:
+        db.session.rollback()
+        flash(f"Cal.com did not say how this booking stands: {error}. Try again in a minute.")
+    return redirect_to(_page_of(booking_id))
+
+
+def _find(booking_id: int) -> Booking:
+    return db.session.get(Booking, booking_id) or abort(404)
+
+
+def _page_of(booking_id: int) -> str:
+    return url_for("admin.bookings.show", booking_id=booking_id)
+
+
+def _is_possible(step: Step, booking: Booking) -> bool:
+    return step in steps.steps_of(booking, has_key=reconcile.is_possible())
+
+
+def _is_valid(form: ActForm, step: Step, booking: Booking) -> bool:
+    is_valid = bool(form.validate())
+    if step.verb is Verb.MOVE and form.start_at is None:
+        form.form_errors.append("That time is over. Choose another one.")
+        return False
+    if step.verb is Verb.MOVE and form.start_at == booking.start_at:
+        form.form_errors.append("This is when it takes place now. Choose another time.")
+        return False
+    if step.name in {"absence", "presence"}:
+        is_known = form.subject.data in {person.contact.email for person in booking.people}
+        if not is_known:
+            form.form_errors.append("Nobody with that address takes part.")
+        return is_valid and is_known
+    return is_valid
+
+
+def _refused(booking_id: int, step: Step, form: ActForm, act: BookingAct) -> Response:
+    """The same page with what was typed, and why nothing was done. The same form may be sent again."""
+    refusal, told = act.refusal or ActRefusal.NOT_ACCEPTED, act.told
+    if refusal is ActRefusal.TAKEN and (others := _others(booking_id, act.start_at or utcnow())):
+        form.offer(others)
+    else:
+        form.form_errors.append(steps.REFUSALS[refusal])
+    return _show(booking_id, step, form, status=422, told=told)
+
+
+def _others(booking_id: int, wanted: datetime) -> list[datetime]:
+    try:
+        with http.within(http.PAGE_SECONDS):
+            return alternatives(moving.booker_of(_find(booking_id)), wanted, settings.owner_zone)
+    except CalError:
+        return []
+
+
+def _show(booking_id: int, step: Step, form: ActForm, *, status: int = 200, told: str | None = None) -> Response:
+    booking = _find(booking_id)
+    return render_page_or_fragment(
+        "admin/bookings/act.html",
+        "admin/bookings/_act_step.html",
+        status=status,
+        booking=booking,
+        step=step,
+        form=form,
+        told=told,
+        swapped=wants_fragment(),
+        start=form.start_at if step.verb is Verb.MOVE else None,
+        asks=step.asks is not Ask.NO,
+        absent=steps.absent(booking),
+        attendee_zone=zone_or_none(booking.time_zone),
+    )
+
+
+def _choose_time(booking_id: int, fragment: str = "admin/bookings/_move.html") -> Response:
+    picker = None
+    try:
+        with http.within(http.PAGE_SECONDS):
+            picker = _picker(_find(booking_id))
+    except CalError:
+        db.session.rollback()
+        fragment = "admin/bookings/_move.html"
+    booking = _find(booking_id)
+    page = render_page_or_fragment(
+        "admin/bookings/move.html",
+        fragment,
+        booking=booking,
+        picker=picker,
+        swapped=wants_fragment(),
+        attendee_zone=zone_or_none(booking.time_zone),
+        pages_of_cal=steps.pages_of_cal(),
+    )
+    if picker is None:
+        page.headers.update({"HX-Retarget": "#booking", "HX-Reswap": "outerHTML"})
+    return page
+
+
+def _picker(booking: Booking) -> Picker:
+    """In the owner's zone. Raises CalError."""
+    booking_id = booking.id
+    asked = {name: value for name, value in request.args.items() if name != "zone"}
+    found = openings(moving.booker_of(booking), calendar.read_wish(asked, settings.owner_zone, utcnow()))
+    page = url_for(".show", booking_id=booking_id, act="move")
+    piece, choice = (url_for(f".{name}", booking_id=booking_id) for name in ("times", "choose_time"))
+    return Picker(found, page, piece, choice, forms=())

@@ -1,0 +1,216 @@
+"""What a visitor books in Cal.com's own frame. A frame can say anything: a booking is proved by a webhook that brings
+back the reference of the page, or, where that is late, by Cal.com's API, which names the same reference."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode, urlsplit
+from zoneinfo import ZoneInfo
+
+import structlog
+from flask import Response, session, url_for
+
+from hds.analytics import visits
+from hds.bookings.booker import REFERENCE, Booker, cal, new_reference, wanted
+from hds.bookings.chain import BookingStatus, FactKind, PaymentState
+from hds.bookings.free_times import FreeTime
+from hds.bookings.models import ENDED_EARLY, SKEW, Booking, BookingEvent
+from hds.calcom.answers import Booking as CalBooking
+from hds.calcom.booker import carried, chosen_time
+from hds.calcom.errors import CalError
+from hds.calcom.fields import uid_or_none
+from hds.config import BookerKind
+from hds.extensions import db
+from hds.headers import EVERYWHERE
+from hds.lib import tokens
+from hds.lib.times import iso_utc, utcnow, zone_or_none
+from hds.services.models import Service
+
+PURPOSE = "embedded booking"  # what the token of a page with a frame is signed for
+TOKEN_SECONDS = 14 * 24 * 3600
+NAMESPACE = "booking"  # the frame's name in its messages
+SOON = 20  # looks, two seconds apart, after which it is said that it takes longer
+ENOUGH = 60  # looks after which a page stops looking by itself
+ENOUGH_BESIDE = 150  # the same beside the frame, four seconds apart: who pays looks for a card first
+ASKING = {5, 19}  # the looks at which Cal.com is asked, as no webhook came so far
+LATE = timedelta(seconds=10)  # after which it is asked, too, when somebody looks by hand
+TOLD = "told_in_frame"  # in the session: the page's reference, the uid that its frame named, and when
+
+log = structlog.get_logger(part="bookings")
+
+
+@dataclass(frozen=True)
+class FreeLink:
+    """A free time before the frame is there. `url`: where it leads without the frame; `frame`: what it opens there."""
+
+    start_at: datetime
+    url: str
+    frame: str
+
+
+@dataclass(frozen=True)
+class Shell:
+    """All that a page needs that may show the frame: everything in it works without any script, too."""
+
+    frame: str
+    origin: str
+    receipt: str
+    news: str
+    without: str
+    is_native: bool
+    times: Sequence[FreeLink]
+    namespace: str = NAMESPACE
+
+
+@dataclass(frozen=True)
+class News:
+    """What became of a booking in the frame: `stage` says where it stands, in a word."""
+
+    stage: str
+    start_at: datetime | None = None
+    zone: ZoneInfo | None = None
+
+    @property
+    def is_awaited(self) -> bool:
+        return self.stage in {"waiting", "payment"}
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """A page with the frame that somebody opened, and the booking that came of it, if one did."""
+
+    slug: str
+    reference: str
+    opened_at: datetime
+
+    @property
+    def token(self) -> str:
+        return tokens.sign(PURPOSE, [self.slug, self.reference, self.opened_at.timestamp()])
+
+    @classmethod
+    def read(cls, token: str) -> "Embedded | None":
+        match tokens.read(PURPOSE, token, TOKEN_SECONDS):
+            case [str(slug), str(reference), float(opened_at)]:
+                return cls(slug, reference, datetime.fromtimestamp(opened_at, UTC))
+        return None
+
+    @property
+    def booking(self) -> Booking | None:
+        """What a webhook told under this reference. Only bookings that changed since are looked at (an index)."""
+        brought = BookingEvent.details["reference"].as_string() == self.reference
+        is_new = Booking.changed_at >= self.opened_at - SKEW
+        query = db.select(Booking).join(BookingEvent).where(is_new, brought).order_by(Booking.id.desc())
+        return db.session.scalars(query).unique().first()
+
+    def remember(self, uid: str) -> None:
+        """Where to look, should no webhook come: the frame says what it booked. Kept in this browser's session alone,
+        as who knows a uid may read and cancel its booking."""
+        if uid_or_none(uid):
+            session[TOLD] = [self.reference, uid, utcnow().timestamp()]
+
+    def news(self, service: Service, look: int) -> News:
+        """`look`: how often this page looked by itself so far; 0 where somebody does by hand."""
+        booking = self.booking
+        news = News(stage_of(booking))
+        if booking:
+            news = News(news.stage, booking.start_at, zone_or_none(booking.time_zone))
+        uid, is_late = self._told
+        if not news.is_awaited or not uid or not (look in ASKING or (is_late and not look)):
+            return news
+        db.session.close()  # no transaction stands open while Cal.com is asked
+        found = self._ask(uid)
+        return news_of(found, service) if found else news
+
+    @property
+    def _told(self) -> tuple[str, bool]:
+        """The uid that this page's frame named, and whether its webhook is late. Empty where it named none."""
+        match session.get(TOLD):
+            case [self.reference, str(uid), float(at)]:
+                return uid, utcnow().timestamp() - at > LATE.total_seconds()
+        return "", False
+
+    def _ask(self, uid: str) -> CalBooking | None:
+        """A frame may name anybody's booking: only one that brings back this page's reference is believed."""
+        try:
+            found = cal().booking(uid)
+        except CalError as error:
+            log.warning("booking of a frame not known", reason=str(error))
+            return None
+        return found if self.reference in (found.metadata.get(REFERENCE), found.answers.get(REFERENCE)) else None
+
+
+def stage_of(booking: Booking | None) -> str:
+    """Where it stands, in a word, as a webhook told it."""
+    if booking is None:
+        return "waiting"
+    if booking.status in ENDED_EARLY:
+        return str(booking.status)
+    if booking.payment_state is PaymentState.PENDING:
+        return "payment"
+    if booking.status is not BookingStatus.REQUESTED:
+        return "booked"
+    if booking.payment_state is PaymentState.PAID and not any(
+        event.kind is FactKind.REQUESTED for event in booking.events
+    ):
+        return "waiting"  # the webhook that follows a payment says whether the host is asked, or it is confirmed
+    return "requested"
+
+
+def news_of(found: CalBooking, service: Service) -> News:
+    """As the API tells it. There "pending" awaits the payment or the host: of a paid one nobody can say which."""
+    pending = "payment" if service.price_amount else "requested"
+    stages = {"accepted": "booked", "pending": pending, "cancelled": "cancelled", "rejected": "declined"}
+    zone = zone_or_none(found.booker.time_zone) if found.booker else None
+    return News(stages.get(found.status, "waiting"), found.start_at, zone)
+
+
+def shell_of(service: Service, booker: Booker, zone: ZoneInfo) -> Shell:
+    """The shell of a service whose booker is the frame, with a reference of its own."""
+    page = Embedded(service.slug, new_reference(), utcnow())
+    choice = booker.choice
+    frame = choice.frame or ""
+    is_native = booker.can_be_native
+    own_steps = url_for("bookings.choose_time", slug=service.slug, booker="native", zone=zone.key)
+    words = {REFERENCE: page.reference, visits.KEY: visits.reference()}
+    question = {"embed": NAMESPACE, "embedType": "inline", "layout": "month_view", **carried(words)}
+    return Shell(
+        frame=f"{frame}?{urlencode(question)}",
+        origin=origin_of(frame),
+        receipt=url_for("bookings.done", slug=service.slug, token=page.token),
+        news=url_for("bookings.news", slug=service.slug, token=page.token),
+        without=own_steps if is_native else url_for("bookings.elsewhere", slug=service.slug),
+        is_native=is_native,
+        times=[_free_link(service, row.start_at, zone, is_native=is_native) for row in FreeTime.next_for(service)],
+    )
+
+
+def _free_link(service: Service, start: datetime, zone: ZoneInfo, *, is_native: bool) -> FreeLink:
+    local = start.astimezone(zone)
+    way = "bookings.details" if is_native else "bookings.elsewhere"
+    url = url_for(way, slug=service.slug, start=iso_utc(start), zone=zone.key)
+    return FreeLink(local, url, urlencode(chosen_time(local)))
+
+
+def frame_origin(services: Iterable[Service]) -> str | None:
+    """Where the frames of these come from; None where none of them wants one."""
+    app_url = cal().account.app_url
+    wants_frame = any(wanted(service) is BookerKind.EMBED for service in services)
+    return origin_of(app_url) if app_url and wants_frame else None
+
+
+def origin_of(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def allow_frame(response: Response, origin: str) -> Response:
+    """This page, and what htmx swaps into it, may show Cal.com's frame, in which one can pay.
+
+    Its own windows (a bank that asks for a second factor) keep their opener, which a stricter COOP would cut.
+    """
+    policy = EVERYWHERE["Content-Security-Policy"]
+    response.headers["Content-Security-Policy"] = f"{policy}; frame-src {origin}"
+    permissions = EVERYWHERE["Permissions-Policy"]
+    response.headers["Permissions-Policy"] = permissions.replace("payment=()", f'payment=(self "{origin}")')
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin-allow-popups"
+    return response

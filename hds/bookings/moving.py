@@ -1,0 +1,22 @@
+"""What is free for a booking that shall be moved: as for a new one, and its own time counts as free."""
+
+from hds.bookings.booker import Booker, cal
+from hds.bookings.models import Booking
+from hds.calcom.booker import Choice, Kind
+from hds.calcom.client import Target
+from hds.extensions import db
+
+
+def booker_of(booking: Booking) -> Booker:
+    """Where to look for another time. No transaction stays open. Raises CalError."""
+    uid, event_type_id, slug = booking.uid, booking.event_type_id, booking.event_type_slug or ""
+    length = booking.end_at - booking.start_at if booking.start_at and booking.end_at else None
+    db.session.close()
+    client, event_type = cal(), None
+    if event_type_id and client.account.api_key:
+        event_type = client.event_type(event_type_id)
+    elif slug and client.account.link:
+        event_type = client.event_type_by_slug(client.account.link, slug)
+    target = Target(event_type_id, slug, client.account.link)
+    booker = Booker(Choice(Kind.NATIVE), target, (), event_type, moving=uid)
+    return booker.lasting(int(length.total_seconds()) // 60 if length else None)

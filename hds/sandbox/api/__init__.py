@@ -1,0 +1,1 @@
+"""API v2 as Cal.com's public documentation tells it."""
