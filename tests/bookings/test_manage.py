@@ -1,0 +1,629 @@
+"""Somebody's own booking by the links of their mail: to see, to move and to cancel it, at a real sandbox."""
+
+import json
+import re
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from typing import Any
+
+import pytest
+import structlog
+import time_machine
+from flask import Flask
+from flask.testing import FlaskClient
+from pytest_httpserver import HTTPServer
+from structlog.testing import LogCapture
+from werkzeug import Request, Response
+
+from hds.bookings import booker, links, reconcile
+from hds.bookings.acts import BookingAct
+from hds.bookings.chain import BookingStatus, FactKind, Person
+from hds.bookings.links import Link, Purpose
+from hds.bookings.models import Booking, BookingAttempt
+from hds.bookings.reconciliation import CHANGES, Reconciliation
+from hds.bookings.theirs import Bar, bar_of_type
+from hds.calcom.answers import EventType
+from hds.calcom.client import CalClient, Target
+from hds.calcom.client import Person as CalPerson
+from hds.extensions import db, limiter
+from hds.lib import limits, logs
+from hds.lib.times import iso_utc, utcnow
+from tests.bookings.visitor import HTMX
+from tests.factories import fact, in_days, make_booking
+from tests.test_limits import somewhere
+
+EMAIL = "priya@acme.example"
+BOOKING = int(limits.BOOKING.split()[0])
+START = in_days(6)
+
+
+def path(booking: Booking, purpose: Purpose = Purpose.SEE, email: str = EMAIL) -> str:
+    [contact] = [person.contact for person in booking.people if person.contact.email == email]
+    ends = {Purpose.SEE: "", Purpose.MOVE: "/move", Purpose.CANCEL: "/cancellation"}
+    return f"/bookings/{Link(booking.id, contact.id).token(purpose)}{ends[purpose]}"
+
+
+@pytest.fixture
+def book(cal: CalClient, strategy: Any, free_times: Callable[..., list[str]]) -> Callable[..., Booking]:
+    """Booked at the sandbox, and known here from its answer."""
+
+    def make(event_type: int = 1001, nth: int = 0, email: str = EMAIL) -> Booking:
+        start = datetime.fromisoformat(free_times(event_type)[nth])
+        answer = cal.create_booking(Target(event_type), start, CalPerson("Priya Natarajan", email, "Asia/Kolkata"))
+        reconcile.take_word(answer)
+        db.session.commit()
+        booking = Booking.by_uid(answer.uid)
+        assert booking is not None
+        return booking
+
+    return make
+
+
+def to_confirm(booking: Booking, start: str) -> str:
+    return f"{path(booking, Purpose.MOVE)}/confirmation?start={start}&zone=UTC"
+
+
+def fields_of(page: str) -> dict[str, str]:
+    """The hidden fields of the page's form that is not the theme's."""
+    form = page[page.index('<form class="fields"') :]
+    return {name: unescape(value) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form)}
+
+
+def test_the_page_says_what_is_booked_and_who_may_read_on(client: FlaskClient, strategy: Any) -> None:
+    booking = make_booking(
+        "cal-uid-42",
+        guests=["guest@acme.example"],
+        notes="Our shop is slow.",
+        answers={"topic": "Shops", "ready": True, "tools": ["a", "b"]},
+        meeting_url="https://app.cal.com/video/cal-uid-42",
+    )
+    answer = client.get(path(booking))
+    assert answer.status_code == 200
+    said = unescape(answer.text)
+    for words in ("Your booking is confirmed", "(New York)", "guest@acme.example", "Our shop is slow.", "a, b", "Yes"):
+        assert words in said
+    assert "cal-uid-42" not in said
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert answer.headers["X-Robots-Tag"] == "noindex"
+    assert '<meta name="robots" content="noindex">' in said
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_times_stand_in_both_zones(client: FlaskClient, strategy: Any) -> None:
+    priya = Person(email=EMAIL, name="Priya", time_zone="Asia/Kolkata")
+    page = client.get(path(make_booking(attendees=[priya]))).text
+    assert "(Kolkata)" in page
+    assert "(New York)" in page
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_link_is_for_one_purpose_and_cannot_be_made_up(client: FlaskClient, strategy: Any, purpose: Purpose) -> None:
+    booking = make_booking()
+    for other in set(Purpose) - {purpose}:
+        token = path(booking, other).split("/")[2]
+        address = path(booking, purpose).replace(path(booking, purpose).split("/")[2], token)
+        answer = client.get(address)
+        assert answer.status_code == 404
+        assert "This link does not work" in answer.text
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert client.get(f"/bookings/{secrets.token_urlsafe(40)}").status_code == 404
+    assert client.get(path(booking)[:-1]).status_code == 404
+
+
+def test_a_link_opens_nobody_elses_booking(client: FlaskClient, strategy: Any) -> None:
+    ann = Person(email="ann@else.example", name="Ann")
+    theirs, other = make_booking(), make_booking("uid2", attendees=[ann], start_at=in_days(5))
+    assert theirs.contact is not None
+    assert other.contact is not None
+    forged = Link(other.id, theirs.contact.id).token(Purpose.SEE)
+    assert client.get(f"/bookings/{forged}").status_code == 404
+
+
+def test_a_link_ends_a_week_after_the_meeting(client: FlaskClient, strategy: Any) -> None:
+    booking = make_booking()
+    address, end = path(booking), booking.end_at
+    assert end is not None
+    with time_machine.travel(end + timedelta(days=6)):
+        assert "This meeting has begun, or is over" in client.get(address).text
+    with time_machine.travel(end + timedelta(days=8)):
+        answer = client.get(address)
+        assert answer.status_code == 410
+        assert "owner@hudson.example" in answer.text
+
+
+def test_a_link_lives_on_with_a_booking_that_moved_and_with_one_that_was_another(
+    client: FlaskClient, strategy: Any
+) -> None:
+    make_booking("uid1")
+    later = make_booking("uid2", kind=FactKind.RESCHEDULED, start_at=in_days(5))
+    address = path(later)
+    Booking.record(fact("uid2", FactKind.CONFIRMED, previous_uid="uid1", start_at=in_days(5)))
+    db.session.commit()
+    assert db.session.scalar(db.select(db.func.count(Booking.id))) == 1
+    assert "Your booking is confirmed" in client.get(address).text
+    assert db.session.scalar(db.select(db.func.count(links.FormerBooking.id))) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "title"),
+    [
+        (FactKind.REQUESTED, "Your request waits for our answer"),
+        (FactKind.PAYMENT_INITIATED, "Your time waits for the payment"),
+        (FactKind.CANCELLED, "This booking is cancelled"),
+        (FactKind.DECLINED, "This request was declined"),
+    ],
+)
+def test_where_it_stands_is_said_in_words(client: FlaskClient, strategy: Any, kind: FactKind, title: str) -> None:
+    booking = make_booking(kind=kind)
+    assert f'<h1 id="step">{title}</h1>' in client.get(path(booking)).text
+
+
+def test_what_begins_soon_or_is_not_to_be_changed_says_so_before_anything_is_refused(
+    client: FlaskClient, strategy: Any, unreachable: Any
+) -> None:
+    booking = make_booking(start_at=utcnow() + timedelta(hours=23))
+    for address in (path(booking), path(booking, Purpose.MOVE), path(booking, Purpose.CANCEL)):
+        page = client.get(address)
+        assert page.status_code == 200
+        assert "It begins too soon to be moved or cancelled online." in page.text
+        assert "owner@hudson.example" in page.text
+        assert '<form class="fields' not in page.text
+    strategy.can_move = False
+    db.session.commit()
+    later = make_booking("uid2", start_at=in_days(5))
+    assert "cannot be moved online" in client.get(path(later, Purpose.MOVE)).text
+    page = client.get(path(later)).text
+    assert "Cancel it" in page
+    assert "Move it to another time" not in page
+
+
+def test_moving_it_to_a_time_that_is_near_says_that_it_stays_there(
+    client: FlaskClient, strategy: Any, unreachable: Any
+) -> None:
+    booking = make_booking(start_at=in_days(5))
+    near, far = (iso_utc(utcnow() + timedelta(hours=hours)) for hours in (20, 30))
+    stays = "It begins within 24 hours: it cannot be moved or cancelled online afterwards."
+    assert [stays in client.get(to_confirm(booking, start)).text for start in (near, far)] == [True, False]
+
+
+def test_an_open_payment_keeps_it_where_it_is(client: FlaskClient, strategy: Any, unreachable: Any) -> None:
+    booking = make_booking(kind=FactKind.PAYMENT_INITIATED, price=15000, currency="USD")
+    assert "Its payment is still open" in client.get(path(booking, Purpose.MOVE)).text
+
+
+@pytest.mark.parametrize(
+    ("stated", "bar"),
+    [
+        ({}, None),
+        ({"price": 15000}, None),
+        ({"recurrence": {"interval": 1, "occurrences": 4, "frequency": "weekly"}}, Bar.SERIES),
+        ({"bookingRequiresAuthentication": True}, Bar.PROOF),
+        ({"requiresBookerEmailVerification": True}, Bar.PROOF),
+        ({"seats": {"seatsPerTimeSlot": 3}}, Bar.SEAT),
+        ({"disableRescheduling": {"disabled": True}}, Bar.NO_MOVING),
+    ],
+)
+def test_what_our_own_steps_cannot_move(stated: dict[str, Any], bar: Bar | None) -> None:
+    assert bar_of_type(EventType.model_validate({"id": 1, **stated})) is bar
+
+
+def test_a_reason_that_the_event_type_wants_is_asked_for_before_anything_is_sent(
+    client: FlaskClient, use_cal: Any, httpserver: HTTPServer, strategy: Any
+) -> None:
+    fields = [{"slug": "rescheduleReason", "type": "textarea", "required": True}]
+    event_type = {"id": 1001, "slug": "strategy-consultation", "lengthInMinutes": 30, "bookingFields": fields}
+    httpserver.expect_request("/v2/event-types/1001").respond_with_json({"status": "success", "data": event_type})
+    httpserver.expect_request("/v2/slots").respond_with_json({"status": "success", "data": {}})
+    use_cal(httpserver.url_for("").rstrip("/"))
+    booking, start = make_booking(), iso_utc(in_days(6))
+    typed = {"start": start, "zone": "UTC"}
+    page = client.post(to_confirm(booking, start), data=typed | token_of(client, booking))
+    assert page.status_code == 422
+    assert "Say why, in a few words." in page.text
+    assert BookingAct.of_booking(booking.id) == []
+
+
+def token_of(client: FlaskClient, booking: Booking) -> dict[str, str]:
+    """Of a form that this browser has seen."""
+    return {"csrf_token": fields_of(client.get(path(booking, Purpose.CANCEL)).text)["csrf_token"]}
+
+
+def test_no_get_changes_anything(client: FlaskClient, book: Any, cal: CalClient, free_times: Any) -> None:
+    """Guards of mailboxes open every link, and what they find there."""
+    booking = book()
+    before, uid = booking.changed_at, booking.uid
+    seen: set[str] = set()
+    waiting = [path(booking, purpose) for purpose in Purpose] + [to_confirm(booking, free_times(1001, 12)[0])]
+    while waiting and len(seen) < 40:
+        address = waiting.pop(0)
+        seen.add(address)
+        for headers in ({}, HTMX):
+            page = client.get(address, headers=headers)
+            assert page.status_code in {200, 302}
+            found = [unescape(link) for link in re.findall(r'(?:href|hx-get)="(/bookings/[^"#]+)', page.text)]
+            waiting += [link for link in dict.fromkeys(found) if link not in seen | set(waiting)]
+    assert len(seen) > 6
+    db.session.expire_all()
+    assert (booking.changed_at, booking.uid) == (before, uid)
+    assert cal.booking(uid).status == "accepted"
+    assert BookingAct.of_booking(booking.id) == []
+
+
+def test_cancelled_with_a_reason_and_then_the_links_say_so(client: FlaskClient, book: Any, cal: CalClient) -> None:
+    booking = book()
+    address = path(booking, Purpose.CANCEL)
+    page = client.get(address)
+    assert "The meeting does not take place" in page.text
+    answer = client.post(address, data=fields_of(page.text) | {"reason": "I am ill"})
+    assert answer.status_code == 303
+    seen = client.get(answer.location)
+    assert "This booking is cancelled" in seen.text
+    assert "Choose another time" in seen.text
+    told = cal.booking(booking.uid)
+    assert (told.status, told.reason, told.cancelled_by) == ("cancelled", "I am ill", EMAIL)
+    for purpose in (Purpose.MOVE, Purpose.CANCEL):
+        barred = client.get(path(booking, purpose)).text
+        main = barred[barred.index('id="booking"') : barred.index("</main>")]
+        assert "This booking is cancelled already." in main
+        assert "There is nothing left to do." in main
+        assert 'href="/book-consultation">Book another consultation' in main
+        assert "mailto:" not in main
+
+
+@pytest.mark.parametrize("purpose", [Purpose.MOVE, Purpose.CANCEL])
+def test_who_paid_for_what_is_cancelled_is_told_whom_to_ask(
+    client: FlaskClient, strategy: Any, purpose: Purpose
+) -> None:
+    for kind in (FactKind.PAYMENT_INITIATED, FactKind.PAID, FactKind.CONFIRMED, FactKind.CANCELLED):
+        booking = make_booking(kind=kind, price=15000, currency="USD")
+    page = client.get(path(booking, purpose)).text
+    assert "About what you paid, write to" in page
+    assert "There is nothing left to do." not in page
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize(("language", "clock"), [("en-US,en;q=0.9", "2:30 pm"), ("de-DE,de;q=0.9", "14:30")])
+def test_the_hours_are_said_as_their_reader_does(
+    client: FlaskClient, strategy: Any, unreachable: Any, purpose: Purpose, language: str, clock: str
+) -> None:
+    priya = Person(email=EMAIL, name="Priya", time_zone="UTC")
+    booking = make_booking(start_at=in_days(9).replace(hour=14, minute=30), attendees=[priya])
+    address = to_confirm(booking, iso_utc(in_days(8))) if purpose is Purpose.MOVE else path(booking, purpose)
+    answer = client.get(address, headers={"Accept-Language": language})
+    assert f"{clock} (UTC)" in answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_two_clicks_and_a_reload_cancel_once_and_lead_to_the_same_page(client: FlaskClient, book: Any) -> None:
+    booking = book()
+    address = path(booking, Purpose.CANCEL)
+    typed = fields_of(client.get(address).text)
+    answers = [client.post(address, data=typed) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [303] * 3
+    assert len(BookingAct.of_booking(booking.id)) == 1
+    assert client.post(address, data=typed, headers=HTMX).headers["HX-Redirect"].startswith("/bookings/")
+
+
+def test_moved_by_the_month_the_day_and_a_reason(
+    client: FlaskClient, book: Any, cal: CalClient, free_times: Any
+) -> None:
+    booking = book()
+    old_uid, start = booking.uid, free_times(1001, 12)[0]
+    month = client.get(f"{path(booking, Purpose.MOVE)}?day={start[:10]}&zone=UTC")
+    assert f'value="{start}"' in month.text
+    choice = re.search(r'action="([^"]+/move/choice[^"]*)"', month.text)
+    assert choice
+    chosen = client.post(unescape(choice[1]), data={"start": start})
+    assert chosen.status_code == 303
+    page = client.get(chosen.location)
+    assert "Move it to this time?" in page.text
+    moved = client.post(chosen.location, data=fields_of(page.text) | {"reason": "A clash"})
+    assert moved.status_code == 303
+    assert "Your booking is moved" in client.get(moved.location).text
+    db.session.expire_all()
+    assert (booking.previous_uids, iso_utc(booking.start_at)) == ([old_uid], start)
+    assert cal.booking(booking.uid).rescheduled_by == EMAIL
+
+
+def test_the_month_counts_its_own_neighbourhood_as_free_but_not_its_own_time(
+    client: FlaskClient, book: Any, free_times: Any
+) -> None:
+    free = free_times()
+    booking = book(nth=2)
+    page = client.get(f"{path(booking, Purpose.MOVE)}?day={free[2][:10]}&zone=UTC").text
+    assert f'value="{free[2]}"' not in page
+    assert f'value="{free[3]}"' in page
+    page = client.get(to_confirm(booking, free[2])).text
+    assert "That is the time that you have" in page
+
+
+def test_what_needs_approval_is_requested_anew(client: FlaskClient, book: Any, intro: Any, free_times: Any) -> None:
+    booking = book(1003)
+    address = to_confirm(booking, free_times(1003, 12)[0])
+    page = client.get(address)
+    assert "The new time is a new request" in page.text
+    moved = client.post(address, data=fields_of(page.text))
+    assert "Your request waits for our answer" in client.get(moved.location).text
+    db.session.expire_all()
+    assert booking.status is BookingStatus.REQUESTED
+
+
+def test_a_time_that_is_taken_meanwhile_is_met_with_others_and_what_was_typed(
+    client: FlaskClient, book: Any, free_times: Any
+) -> None:
+    booking = book()
+    start = free_times(1001, 12)[0]
+    address = to_confirm(booking, start)
+    typed = fields_of(client.get(address).text) | {"reason": "A clash with school"}
+    somebody_else_books(start)
+    answer = client.post(address, data=typed)
+    assert answer.status_code == 422
+    assert "That time is no longer free" in answer.text
+    assert "A clash with school" in answer.text
+    offered = re.findall(r'name="start" type="radio" value="([^"]+)"', answer.text)
+    assert offered
+    moved = client.post(address, data=typed | {"start": offered[0]})
+    assert moved.status_code == 303
+    db.session.expire_all()
+    assert iso_utc(booking.start_at) == offered[0]
+
+
+def somebody_else_books(start: str) -> None:
+    ann = CalPerson("Ann", "ann@else.example", "UTC")
+    booker.cal().create_booking(Target(1001), datetime.fromisoformat(start).astimezone(UTC), ann)
+
+
+def test_no_answer_changes_nothing_and_keeps_what_was_typed(
+    client: FlaskClient, strategy: Any, unreachable: Any
+) -> None:
+    booking = make_booking()
+    address = path(booking, Purpose.CANCEL)
+    answer = client.post(address, data=fields_of(client.get(address).text) | {"reason": "I am ill"})
+    assert answer.status_code == 503
+    assert "our calendar does not answer" in answer.text
+    assert "I am ill" in answer.text
+    assert "Our calendar does not answer" in client.get(path(booking, Purpose.MOVE)).text
+    page = client.get(to_confirm(booking, iso_utc(in_days(6))))
+    assert page.status_code == 200
+    assert client.post(to_confirm(booking, iso_utc(in_days(6))), data=fields_of(page.text)).status_code == 503
+    db.session.expire_all()
+    assert booking.status is BookingStatus.CONFIRMED
+
+
+def test_a_lost_cookie_brings_the_form_back_with_what_was_typed(app: Flask, client: FlaskClient, book: Any) -> None:
+    booking = book()
+    address = path(booking, Purpose.CANCEL)
+    typed = fields_of(client.get(address).text) | {"reason": "I am ill"}
+    stranger = app.test_client()
+    answer = stranger.post(address, data=typed)
+    assert answer.status_code == 400
+    assert "please send this once more" in answer.text
+    assert "I am ill" in answer.text
+    assert stranger.post(address, data=fields_of(answer.text)).status_code == 303
+
+
+def test_a_form_of_one_booking_changes_no_other(client: FlaskClient, book: Any) -> None:
+    one, other = book(), book(nth=3)
+    typed = fields_of(client.get(path(one, Purpose.CANCEL)).text)
+    client.post(path(one, Purpose.CANCEL), data=typed)
+    assert client.post(path(other, Purpose.CANCEL), data=typed).status_code == 404
+    db.session.expire_all()
+    assert other.status is BookingStatus.CONFIRMED
+
+
+def test_a_stranger_without_a_form_cancels_nothing(client: FlaskClient, book: Any) -> None:
+    booking = book()
+    assert client.post(path(booking, Purpose.CANCEL)).status_code == 400
+    assert client.post(path(booking, Purpose.SEE) + "/looks").status_code == 303
+    db.session.expire_all()
+    assert booking.status is BookingStatus.CONFIRMED
+
+
+# What nobody knows yet
+
+
+@pytest.fixture
+def shown(use_cal: Any, httpserver: HTTPServer, strategy: Any) -> dict[str, str]:
+    """What a Cal.com shows of `uid1` that never answers a cancellation."""
+    booking = make_booking("uid1")
+    assert booking.start_at is not None
+    assert booking.end_at is not None
+    shown = {"uid": "uid1", "start": iso_utc(booking.start_at), "end": iso_utc(booking.end_at), "status": "accepted"}
+
+    def never(_: Request) -> Response:
+        time.sleep(1.2)
+        return Response(status=500)
+
+    def show(_: Request) -> Response:
+        return Response(json.dumps({"status": "success", "data": shown}))
+
+    httpserver.expect_request("/v2/bookings/uid1/cancel").respond_with_handler(never)
+    httpserver.expect_request("/v2/bookings/uid1").respond_with_handler(show)
+    use_cal(httpserver.url_for("").rstrip("/"), seconds=1.0)
+    return shown
+
+
+@pytest.fixture
+def asked(client: FlaskClient, shown: dict[str, str]) -> str:
+    """The page that somebody comes to who cancelled there."""
+    address = path(the_booking(), Purpose.CANCEL)
+    answer = client.post(address, data=fields_of(client.get(address).text))
+    assert answer.status_code == 303
+    return str(answer.location)
+
+
+def the_booking() -> Booking:
+    db.session.expire_all()
+    return db.session.scalars(db.select(Booking)).unique().one()
+
+
+def test_without_an_answer_the_page_says_so_looks_again_and_a_look_settles_it(
+    client: FlaskClient, asked: str, shown: dict[str, str]
+) -> None:
+    page = client.get(asked)
+    assert "We do not know yet whether it worked" in page.text
+    assert "did not answer in time" in page.text
+    assert f'hx-get="{asked}?look=1"' in page.text
+    assert f'hx-post="{asked}/looks?look=2"' in client.get(f"{asked}?look=1").text
+    assert "hx-trigger" not in client.get(f"{asked}?look=40").text
+    shown["status"] = "cancelled"
+    client.get(asked)
+    assert the_booking().status is BookingStatus.CONFIRMED, "to read the page changes nothing"
+    settled = client.post(f"{asked}/looks?look=2", headers=HTMX)
+    assert "This booking is cancelled" in settled.text
+    assert the_booking().status is BookingStatus.CANCELLED
+
+
+def test_what_a_webhook_tells_settles_it_too(client: FlaskClient, asked: str) -> None:
+    assert client.post(f"{asked}/looks").status_code == 303
+    assert "We do not know yet" in client.get(asked).text, "it may still be done"
+    Booking.record(fact("uid1", FactKind.CANCELLED))
+    db.session.commit()
+    assert "This booking is cancelled" in client.get(asked).text
+
+
+def test_what_was_never_done_is_said_once_the_changes_were_read(client: FlaskClient, asked: str) -> None:
+    Reconciliation.prepare()
+    row = Reconciliation.of(CHANGES)
+    assert row is not None
+    row.succeeded_at = utcnow() + timedelta(minutes=3)
+    db.session.commit()
+    page = client.get(asked).text
+    assert "Your booking is confirmed" in page
+    assert "nothing was changed by it" in page
+
+
+@pytest.mark.parametrize("stated", ["Cancellation reason is required", "This event type does not allow cancellations"])
+def test_what_cal_com_refuses_is_said_in_words(
+    client: FlaskClient, use_cal: Any, httpserver: HTTPServer, strategy: Any, stated: str
+) -> None:
+    booking = make_booking("uid1")
+    shown = {"uid": "uid1", "start": iso_utc(booking.start_at), "end": iso_utc(booking.end_at), "status": "accepted"}
+    httpserver.expect_request("/v2/bookings/uid1/cancel").respond_with_json({"error": {"message": stated}}, status=400)
+    httpserver.expect_request("/v2/bookings/uid1").respond_with_json({"status": "success", "data": shown})
+    use_cal(httpserver.url_for("").rstrip("/"))
+    address = path(booking, Purpose.CANCEL)
+    answer = client.post(address, data=fields_of(client.get(address).text))
+    assert answer.status_code == 422
+    assert ("Say why" if "reason" in stated else "that cannot be done online any more") in answer.text
+    assert stated not in answer.text
+    assert "<title>Error: " in answer.text
+
+
+# From our own form, while Cal.com has not told of the booking
+
+
+def test_the_done_page_leads_to_the_booking_as_soon_as_there_is_one(
+    client: FlaskClient, visit: Any, cal: CalClient, free_times: Any
+) -> None:
+    done = visit(free_times()[0]).send().location
+    link = re.search(r'href="(/bookings/[^"]+)"', client.get(done).text)
+    assert link
+    page = client.get(link[1])
+    assert "We are waiting for the word of our calendar" in page.text
+    attempt = db.session.scalars(db.select(BookingAttempt)).unique().one()
+    reconcile.take_word(cal.booking(str(attempt.booking_uid)))
+    db.session.commit()
+    page = client.get(link[1])
+    assert "Your booking is confirmed" in page.text
+    assert str(attempt.booking_uid) not in page.text
+
+
+# Seats
+
+
+def seat(email: str, seat_uid: str | None, **more: Any) -> Booking:
+    person = Person(email=email, name=email[:3], time_zone="UTC")
+    told = {"attendees": [person], "is_seated": True, "seat_uid": seat_uid, "start_at": START, **more}
+    booking = Booking.record(fact("uid1", FactKind.CONFIRMED, subject=email, **told))
+    db.session.commit()
+    return booking
+
+
+def test_of_several_who_have_seats_each_sees_and_gives_up_their_own(
+    client: FlaskClient, use_cal: Any, httpserver: HTTPServer, strategy: Any
+) -> None:
+    asked: list[Any] = []
+
+    def cancel(request: Request) -> Response:
+        asked.append(request.json)
+        people = [{"name": "Ann", "email": "ann@else.example", "absent": False, "seatUid": "seat-of-ann"}]
+        shown = {"uid": "uid1", "start": iso_utc(START), "end": iso_utc(START), "status": "accepted"}
+        return Response(json.dumps({"status": "success", "data": shown | {"attendees": people}}))
+
+    httpserver.expect_request("/v2/bookings/uid1/cancel").respond_with_handler(cancel)
+    use_cal(httpserver.url_for("").rstrip("/"))
+    seat("ann@else.example", "seat-of-ann", notes="Ann's own words", answers={"topic": "Ann's topic"})
+    booking = seat(EMAIL, "seat-of-priya", notes="Priya's own words", answers={"topic": "Priya's topic"})
+    page = unescape(client.get(path(booking)).text)
+    for said in ("Priya's own words", "Priya's topic", "Give up your seat"):
+        assert said in page
+    for hidden in ("Ann's", "ann@else", "seat-of"):
+        assert hidden not in page
+    assert "Others take part" in client.get(path(booking, Purpose.MOVE)).text
+    address = path(booking, Purpose.CANCEL)
+    form = client.get(address)
+    assert "The meeting takes place without you" in form.text
+    answer = client.post(address, data=fields_of(form.text) | {"reason": "No time"})
+    assert asked == [{"cancellationReason": "No time", "seatUid": "seat-of-priya"}]
+    Booking.record(fact("uid1", FactKind.SEAT_GIVEN_UP, subject=EMAIL, at=utcnow(), seat_uid="seat-of-priya"))
+    db.session.commit()
+    assert "Your seat is given up" in client.get(answer.location).text
+    assert booking.status is BookingStatus.CONFIRMED
+    assert "Your booking is confirmed" in client.get(path(booking, email="ann@else.example")).text
+
+
+def test_a_seat_is_given_up_at_cal_com_and_the_other_stays(
+    client: FlaskClient, cal: CalClient, make_type: Callable[..., dict[str, Any]], free_times: Any
+) -> None:
+    event_type = make_type(seats={"seatsPerTimeSlot": 3, "showAttendeeInfo": False, "showAvailabilityCount": True})[
+        "id"
+    ]
+    start = datetime.fromisoformat(free_times(event_type)[0])
+    for email in (EMAIL, "ann@else.example"):
+        answer = cal.create_booking(Target(event_type), start, CalPerson(email[:3], email, "UTC"))
+        reconcile.take_word(answer)
+        db.session.commit()
+    booking = the_booking()
+    address = path(booking, Purpose.CANCEL)
+    given_up = client.post(address, data=fields_of(client.get(address).text) | {"reason": "No time"})
+    assert "Your seat is given up" in client.get(given_up.location).text
+    found = cal.booking(booking.uid)
+    assert (found.status, [person.email for person in found.attendees]) == ("accepted", ["ann@else.example"])
+    assert "Your booking is confirmed" in client.get(path(the_booking(), email="ann@else.example")).text
+
+
+def test_a_seat_that_cannot_be_told_from_the_others_is_not_given_up_here(
+    client: FlaskClient, strategy: Any, unreachable: Any
+) -> None:
+    seat("ann@else.example", None)
+    booking = seat(EMAIL, None)
+    page = client.get(path(booking, Purpose.CANCEL))
+    assert "we cannot tell which seat is yours" in page.text
+    assert 'class="fields"' not in page.text
+
+
+def test_no_log_holds_a_links_token(client: FlaskClient, strategy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, booking = LogCapture(), make_booking()
+    monkeypatch.setattr(logs, "log", structlog.wrap_logger(structlog.PrintLogger(), processors=[lines]))
+    for purpose in Purpose:
+        client.get(path(booking, purpose))
+        assert lines.entries[-1]["path"].startswith("/bookings/<token>")
+        assert path(booking, purpose).split("/")[2] not in repr(lines.entries)
+
+
+def test_who_sends_too_often_keeps_what_was_typed(app: Flask, strategy: Any, unreachable: Any) -> None:
+    limiter.init_app(app)
+    home = {"REMOTE_ADDR": somewhere()}
+    booking, client = make_booking(), app.test_client()
+    address = path(booking, Purpose.CANCEL)
+    typed = fields_of(client.get(address, environ_base=home).text) | {"reason": "I am ill"}
+    answers = [client.post(address, data=typed, environ_base=home) for _ in range(BOOKING + 1)]
+    assert {answer.status_code for answer in answers[:-1]} == {503}
+    assert answers[-1].status_code == 429
+    assert "Wait a minute, then send it again" in answers[-1].text
+    assert "I am ill" in answers[-1].text
