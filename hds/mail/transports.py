@@ -19,6 +19,7 @@ from hds.mail.conversation import LONGEST, STEP, Conversation, SecureConversatio
 from hds.mail.models import Message
 
 REST = timedelta(seconds=30)  # for a server that could not be reached: each further try might cost another STEP
+LONGEST_LINE = 998  # octets, of a header or of a body: RFC 5322, 2.1.1
 _rests: dict[str, datetime] = {}  # until when, by address
 
 
@@ -208,6 +209,9 @@ def compose(message: Message) -> Letter:
             email["Reply-To"] = reply_to
         email.set_content(message.text or "")
         email.add_alternative(message.html or "", subtype="html")
+        if email["Subject"].isascii():
+            # On one line, as every server takes it: Python would start some on the second, with a blank before them.
+            email.policy = policy.clone(max_line_length=LONGEST_LINE)
     except ValueError as error:  # a break in a header, a domain that is none
         raise Refused(f"It cannot be put into the form of a mail ({type(error).__name__}).") from error
     return Letter(str(message.id), _travelling(sender), recipient, email)

@@ -56,6 +56,15 @@ def test_a_line_of_one_dot_does_not_end_the_mail(message, office):
     assert office.letters[0].get_body(("plain",)).get_content().replace("\r\n", "\n") == "first\n.\n..last\n"
 
 
+@pytest.mark.parametrize("length", [69, 70, 77, 78, 300, 500])
+def test_a_subject_of_any_length_arrives_as_it_was_written(message, office, length):
+    subject = ("Confirmed: Free Strategy Consultation, Thursday 26 November, " * 9)[:length].strip()
+    message.rendered(subject, "text", "<p>text</p>", None)
+    db.session.commit()
+    deliver(message.id)
+    assert office.letters[0]["Subject"] == subject
+
+
 def test_names_and_subjects_of_every_script_arrive(message, office, set_settings):
     set_settings(site_name="Süd & Søn, “Beratung” 相談")
     message.rendered("Confirmé : entretien, 日本語 👩‍💻", "Grüße\n", "<p>Grüße</p>", None)
