@@ -12,7 +12,7 @@ from sqlalchemy import ForeignKey, String, delete
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hds.bookings.booker import Booker, cal
-from hds.calcom.errors import CalError
+from hds.calcom.errors import CalError, Unavailable
 from hds.extensions import db
 from hds.lib import http
 from hds.lib.models import Base, BigId, UTCDateTime, insert_or_ignore
@@ -27,7 +27,8 @@ RELEASE_SECONDS = 1.5  # nobody waits longer for a time that is given back
 
 class SlotHold(Base):
     """One for each browser, which is known by a hash of a secret in its session. It is written before Cal.com is
-    asked, so that the second of two clicks finds the first one's."""
+    asked, so that the second of two clicks finds the first one's; where no answer comes it stays, without the
+    reservation: Cal.com may hide the time from everybody by now, and this browser must not meet that."""
 
     __tablename__ = "slot_hold"
 
@@ -57,16 +58,19 @@ def held(secret: str | None, service_id: int, minutes: int | None) -> datetime |
     return start
 
 
-def is_held(secret: str | None, service_id: int, start: datetime, minutes: int | None) -> bool:
+def is_held(secret: str | None, service_id: int, start: datetime, minutes: int | None) -> bool | None:
+    """None where nobody knows: Cal.com was asked, and has not answered."""
     hold = SlotHold.of(secret)
-    holds = hold is not None and hold.covers(service_id, start, minutes)
+    known: bool | None = False
+    if hold is not None and hold.covers(service_id, start, minutes):
+        known = True if hold.reservation_uid else None
     db.session.close()
-    return holds
+    return known
 
 
 def take(booker: Booker, service_id: int, start: datetime, secret: str | None) -> None:
     """Hold this time for this browser, instead of the one that it held before. Commits. Whatever fails, fails."""
-    if not secret or booker.event_type is None or is_held(secret, service_id, start, booker.minutes):
+    if not secret or booker.event_type is None or is_held(secret, service_id, start, booker.minutes) is not False:
         return
     release(secret)
     minutes = MINUTES_WITH_KEY if cal().account.api_key else None
@@ -82,6 +86,8 @@ def take(booker: Booker, service_id: int, start: datetime, secret: str | None) -
         uid, until = reservation.uid, min(reservation.until or until, until)
     except CalError as error:
         log.info("time not held", reason=str(error))
+        if isinstance(error, Unavailable) and error.maybe_sent:
+            return
     hold = db.session.get(SlotHold, hold_id)
     if hold is None or uid is None:
         db.session.execute(delete(SlotHold).where(SlotHold.id == hold_id))

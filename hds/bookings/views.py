@@ -439,10 +439,10 @@ def not_free(page: DetailsStep, start: datetime) -> Response | None:
 
 
 def is_bookable(page: DetailsStep, start: datetime) -> bool:
-    """Whether we offer this time to this browser: what it holds is hidden from everybody. Raises CalError."""
-    if holds.is_held(browser(), page.service.id, start, page.booker.minutes):
-        return True
-    return is_offered(page.booker, start, page.zone)
+    """Whether we offer this time to this browser: what it holds, or may hold, is hidden from everybody. Raises
+    CalError."""
+    held = holds.is_held(browser(), page.service.id, start, page.booker.minutes)
+    return held or is_offered(page.booker, start, page.zone) or held is None
 
 
 def take_hold(booker: Booker, service_id: int, start: datetime) -> None:

@@ -194,6 +194,28 @@ def test_what_cannot_be_held_is_booked_all_the_same(
     assert Visitor(ann.client, start).send().status_code == 303
 
 
+def test_a_hold_without_an_answer_is_in_nobodys_own_way(
+    start: str, ann: Chooser, bob: Chooser, cal: CalClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cal.com may have taken it, and then lists the time for nobody."""
+    reserve = cal.reserve_slot
+
+    def reserve_in_silence(*given: Any, **more: Any) -> None:
+        reserve(*given, **more)
+        raise Unavailable("timed out", maybe_sent=True)
+
+    monkeypatch.setattr(cal, "reserve_slot", reserve_in_silence)
+    url = ann.choose(start).location
+    [hold] = rows()
+    assert hold.reservation_uid is None
+    assert start not in bob.times(start)
+    assert start in ann.times(start)
+    assert "no longer free" in bob.client.get(url).text
+    assert "no longer free" not in ann.client.get(url).text
+    assert Visitor(ann.client, start).send().status_code == 303
+    assert rows() == []
+
+
 def test_a_hold_ends_by_itself(start: str, ann: Chooser) -> None:
     ann.choose(start)
     [hold] = rows()
