@@ -43,7 +43,7 @@ def open_about(fact: Fact, ical_uid: str | None, answers: Answers) -> set[str]:
     if ical_uid or fact.kind not in MOVABLE or fact.details.is_seated or len(answers) >= LONGEST_WALK:
         return set()
     if fact.uid not in answers:
-        return set() if Booking.knows(fact.uid) else {fact.uid}
+        return set() if Booking.is_placed(fact.uid, MOVABLE) else {fact.uid}
     _, ical_uid = linked(fact, ical_uid, answers)
     first = _previous_of(fact, answers)
     if ical_uid or first is None or Booking.knows(first):
@@ -57,6 +57,8 @@ def linked(fact: Fact, ical_uid: str | None, answers: Mapping[str, CalBooking | 
     answer = answers.get(fact.uid)
     if answer is None or fact.kind not in MOVABLE or fact.details.is_seated:
         return fact, ical_uid
+    if answer.series_uid or fact.details.is_of_series:  # its meetings may share the calendar's uid
+        return replace(fact, previous_uid=fact.previous_uid or answer.previous_uid), ical_uid
     return replace(fact, previous_uid=fact.previous_uid or answer.previous_uid), ical_uid or answer.ical_uid
 
 
@@ -69,10 +71,9 @@ def links(fact: Fact, answers: Mapping[str, CalBooking | None]) -> list[Fact]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """On a fact that contradicts others. `stated`: what Cal.com says in the place of both."""
+    """On a fact that contradicts others: None where nobody knows. `stated`: what Cal.com says in the place of both."""
 
-    is_right: bool = False
-    is_wrong: bool = False
+    is_right: bool | None = None
     stated: Sequence[Fact] = ()
 
 
@@ -91,7 +92,7 @@ def verdict(fact: Fact, others: Sequence[Fact], answer: CalBooking | None) -> Ve
         return Verdict(stated=[Fact(fact.uid, fact.kind, utcnow(), subject, details=where, source=FactSource.API)])
     theirs = max(_agreement(other, answer) for other in others)
     ours = _agreement(fact, answer)
-    return Verdict(is_right=ours > theirs, is_wrong=ours < theirs)
+    return Verdict(None if ours == theirs else ours > theirs)
 
 
 def _agreement(fact: Fact, answer: CalBooking) -> tuple[bool, bool]:

@@ -97,6 +97,7 @@ class Details(BaseModel):
     accepted: bool = False
     is_seated: bool = False  # others may have seats of the same uid; each has a booker of its own
     seat_uid: str | None = None
+    is_of_series: bool = False  # its meetings may share the calendar's uid, and are many
     asks_to_move: bool = False  # the host cancelled it for the attendee to pick another time
     previous_location: str | None = None
     host: Person | None = None  # who the meeting is with
@@ -170,6 +171,7 @@ _OF_ONE_UID = {"meeting_url", "reason", "by", "accepted"}
 # What one fact says of itself alone: the timeline shows it there.
 _OF_ONE_FACT = {
     "seat_uid",
+    "is_of_series",
     "asks_to_move",
     "previous_location",
     "hosts_added",

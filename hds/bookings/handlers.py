@@ -109,8 +109,7 @@ def _record(statement: Statement, delivery: InboxDelivery, answers: asked.Answer
     verdict = asked.verdict(fact, Booking.contradicting(fact), answers.get(fact.uid))
     for further in [*asked.links(fact, answers), *verdict.stated]:
         Booking.record(further)
-    if not verdict.is_wrong:
-        Booking.record(fact, ical_uid, delivery.id, is_right=verdict.is_right)
+    Booking.record(fact, ical_uid, delivery.id, is_right=verdict.is_right)
 
 
 def _statements(delivery: InboxDelivery, webhook: Webhook) -> Iterator[Statement]:
@@ -140,7 +139,7 @@ def _of_booking(payload: BookingPayload, kind: FactKind, at: datetime) -> Iterat
     if payload.is_seated:
         yield from _of_seat(payload, fact)
     else:
-        yield Statement(fact, payload.ical_uid)
+        yield Statement(fact, None if payload.is_of_series else payload.ical_uid)
 
 
 def _of_seat(payload: BookingPayload, fact: Fact) -> Iterator[Statement]:
@@ -151,7 +150,8 @@ def _of_seat(payload: BookingPayload, fact: Fact) -> Iterator[Statement]:
     seat = (booker.email if booker else None) or payload.seat_uid or ""
     is_one = len(payload.people) < 2
     if fact.kind is FactKind.CANCELLED and (is_one and (payload.people or payload.seat_uid)):
-        yield Statement(replace(fact, kind=FactKind.SEAT_GIVEN_UP, subject=seat))
+        details = fact.details.model_copy(update={"asks_to_move": False})  # that is said of each seat at times
+        yield Statement(replace(fact, kind=FactKind.SEAT_GIVEN_UP, subject=seat, details=details))
     elif fact.kind in TAKING_PART and is_one:
         yield Statement(replace(fact, subject=seat))
     else:
@@ -216,6 +216,7 @@ def _details(payload: BookingPayload, kind: FactKind) -> Details:
         accepted=kind in MEETING and payload.status == "ACCEPTED",
         is_seated=payload.is_seated,
         seat_uid=payload.seat_uid,
+        is_of_series=payload.is_of_series,
         asks_to_move=kind is FactKind.CANCELLED and payload.is_host_asking_to_move,
         previous_location=payload.previous_location,
         host=host or None,

@@ -1,5 +1,6 @@
 """Bookings, what happened to them, who takes part, what was paid, and what somebody typed before there was one."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -154,15 +155,17 @@ class Booking(Base):
 
     @classmethod
     def record(
-        cls, fact: Fact, ical_uid: str | None = None, delivery_id: int | None = None, *, is_right: bool = False
+        cls, fact: Fact, ical_uid: str | None = None, delivery_id: int | None = None, *, is_right: bool | None = None
     ) -> "Booking":
         """Write down what happened to a uid, and bring its booking up to date.
 
         Finds the booking through any uid of its chain or the calendar's uid; makes one where there is none, and joins
         those that turn out to be one. The same fact again changes nothing. `is_right`: of two that contradict each
-        other it is known that this one is true.
+        other it is known whether this one is true.
         """
         one_at_a_time(BOOKINGS_LOCK)
+        if ical_uid and cls._is_of_series(fact.uid):
+            ical_uid = None
         booking = cls._of_chain(fact, ical_uid)
         booking._remember(fact, ical_uid, delivery_id, is_right=is_right)
         booking.refresh()
@@ -180,11 +183,22 @@ class Booking(Base):
         return [event.fact for event in db.session.scalars(query) if chain.contradicts(fact, event.fact)]
 
     @classmethod
-    def knows(cls, uid: str, ical_uid: str | None = None) -> bool:
-        """Whether any fact is about this uid, or about one of the same entry in the calendars."""
-        told = BookingEvent.uid == uid
-        related = or_(told, BookingEvent.ical_uid == ical_uid) if ical_uid else told
-        return db.session.scalar(db.select(BookingEvent.id).where(related).limit(1)) is not None
+    def knows(cls, uid: str) -> bool:
+        """Whether any fact is about this uid."""
+        return db.session.scalar(db.select(BookingEvent.id).filter_by(uid=uid).limit(1)) is not None
+
+    @classmethod
+    def is_placed(cls, uid: str, kinds: Collection[FactKind]) -> bool:
+        """Whether it is known where this uid belongs: a fact linked it, or one of these kinds was recorded."""
+        linked = BookingEvent.previous_uid.is_not(None) | BookingEvent.ical_uid.is_not(None)
+        placing = (BookingEvent.uid == uid) & (linked | BookingEvent.kind.in_(kinds))
+        return db.session.scalar(db.select(BookingEvent.id).where(placing).limit(1)) is not None
+
+    @classmethod
+    def _is_of_series(cls, uid: str) -> bool:
+        """Whether it is one of several meetings that may share the calendar's uid: not each body says so."""
+        details = db.session.scalars(db.select(BookingEvent.details).filter_by(uid=uid))
+        return any(said.get("is_of_series") for said in details)
 
     @classmethod
     def has_status(cls, status: BookingStatus) -> ColumnElement[bool]:
@@ -275,13 +289,13 @@ class Booking(Base):
         db.session.delete(other)
         db.session.flush()
 
-    def _remember(self, fact: Fact, ical_uid: str | None, delivery_id: int | None, *, is_right: bool) -> None:
+    def _remember(self, fact: Fact, ical_uid: str | None, delivery_id: int | None, *, is_right: bool | None) -> None:
         key = {"uid": fact.uid, "kind": fact.kind, "subject": fact.subject}
         event = db.session.scalar(db.select(BookingEvent).filter_by(**key))
         if event is None:
             event = BookingEvent(**key, booking_id=self.id, at=fact.at, details={})
             db.session.add(event)
-        elif not is_right and not chain.stands(fact, event.fact):
+        elif not (chain.stands(fact, event.fact) if is_right is None else is_right):
             if event.keep(fact, ical_uid):
                 self.changed_at = utcnow()
             return

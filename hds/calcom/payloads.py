@@ -132,6 +132,7 @@ class BookingPayload(Payload):
     hosts_removed: HostIds = Field([], alias="removedHostUserIds")
     seats: TypeId = Field(None, alias="seatsPerTimeSlot")
     seat_uid: OptionalUid = Field(None, alias="attendeeSeatId")
+    is_of_series: bool = False
     metadata: Metadata = {}
     responses: Responses = None
     own_responses: Responses = Field(None, alias="userFieldsResponses")
@@ -160,6 +161,8 @@ class BookingPayload(Payload):
             "location_kind": part(value, "responses", "location", "value", "value"),
             "notes": text(value.get("additionalNotes")) or part(value, "responses", "notes", "value"),
             "reason": text(value.get("cancellationReason")) or value.get("rejectionReason"),
+            # The raw row of MEETING_* says recurringEventId.
+            "is_of_series": bool(value.get("recurringEvent") or value.get("recurringEventId")),
         }
 
     @model_validator(mode="after")

@@ -76,6 +76,33 @@ def test_a_request_without_any_link_is_found_to_be_a_move(client, booked):
     assert (booking.uid, booking.status) == (second.uid, BookingStatus.REQUESTED)
 
 
+def test_a_link_is_asked_for_though_something_else_was_told_before(client, booked):
+    """Who was absent says nothing of where a uid belongs: what is asked must not depend on what came first."""
+    first, second = booked(1)
+    arrive(client, told("CREATED", first, **UNLINKED), delivery("PRESENT", bookingUid=second.uid))
+    arrive(client, told("RESCHEDULED", second, **UNLINKED))
+    [booking] = all_bookings()
+    assert (booking.uid, booking.previous_uids) == (second.uid, [first.uid])
+
+
+def test_what_a_wrong_body_tells_of_links_is_kept_in_either_order(client, booked):
+    [made] = booked()
+    at = utcnow() - timedelta(hours=1)
+    right = told("CREATED", made, stated_at=at, iCalUID=DROP)
+    wrong = told("CREATED", made, stated_at=at, rescheduleUid="earlier", iCalUID="x@Cal.com")
+    wrong["payload"]["startTime"] = iso(made.start_at - timedelta(days=1))
+    ends = []
+    for order in ((right, wrong), (wrong, right)):
+        db.session.execute(db.delete(BookingEvent))
+        db.session.execute(db.delete(Booking))
+        empty_inbox()
+        arrive(client, *order)
+        [booking] = all_bookings()
+        assert booking.start_at == made.start_at
+        ends.append((booking.previous_uids, [(event.previous_uid, event.ical_uid) for event in booking.events]))
+    assert ends[0] == ends[1]
+
+
 @pytest.mark.parametrize("is_absent", [True, False])
 def test_of_absent_and_present_at_the_same_time_cal_says_which(client, booked, sandbox_url, is_absent):
     [made] = booked()

@@ -500,6 +500,14 @@ def test_who_took_another_seat_is_there_again_in_either_order(app, client, intro
     assert bookers() == ["lee@acme.example"]
 
 
+def test_a_seat_given_up_is_never_the_hosts_wish_to_move(client, intro):
+    """Senders have said requestReschedule of each seat that was given up, and not by whom."""
+    arrive(client, seat("CREATED", PRIYA, 0, "seat-1"))
+    arrive(client, seat("CANCELLED", PRIYA, 1, requestReschedule=True, cancelledBy=DROP, cancellationReason=None))
+    assert the_booking().status is BookingStatus.CANCELLED
+    assert not the_booking().is_host_asking_to_move
+
+
 def test_all_seats_given_up_is_cancelled(client, intro):
     arrive(client, seat("CREATED", PRIYA, 0, "seat-1"), seat("CREATED", LEE, 0, "seat-2"))
     arrive(client, seat("CANCELLED", LEE, 1), seat("CANCELLED", PRIYA, 2, "seat-1"))
@@ -527,6 +535,41 @@ def test_one_of_two_who_did_not_come_is_no_no_show(client, intro):
     assert the_booking().status is BookingStatus.CONFIRMED
     arrive(client, delivery("ABSENT", stated_at=utcnow(), attendees=[{"email": LEE["email"], "noShow": True}]))
     assert the_booking().status is BookingStatus.NO_SHOW
+
+
+# A series
+
+
+WEEKLY = {"recurringEvent": {"freq": 2, "count": 3, "interval": 1}}
+
+
+def of_series(name: str, number: int, **more: object) -> dict[str, object]:
+    """A meeting of a series: some calendars give all of them one uid."""
+    start = in_days(3 + 7 * number)
+    times = {"startTime": iso(start), "endTime": iso(start + HOUR)}
+    told = {"uid": f"weekly{number}", "iCalUID": "series@google.com", **times, **more}
+    return delivery(name, stated_at=in_days(-1) + number * HOUR, **told)
+
+
+def test_the_meetings_of_a_series_are_many_bookings(client, intro):
+    row = of_series("MEETING_ENDED", 2, recurringEventId="the-series", status="ACCEPTED")
+    arrive(client, of_series("CREATED", 0, **WEEKLY), of_series("CREATED", 1, **WEEKLY), row)
+    assert {booking.uid for booking in db.session.scalars(db.select(Booking)).unique()} == {
+        "weekly0",
+        "weekly1",
+        "weekly2",
+    }
+
+
+def test_one_meeting_of_a_series_is_cancelled_or_moved_without_the_others(client, intro):
+    """What follows need not say that it is a series."""
+    arrive(client, *(of_series("CREATED", number, **WEEKLY) for number in range(3)))
+    arrive(client, of_series("CANCELLED", 0), of_series("CANCELLED", 1))
+    moved = of_series("RESCHEDULED", 4, **WEEKLY, rescheduleUid="weekly2")
+    arrive(client, moved)
+    assert count(Booking) == 3
+    assert {Booking.by_uid(f"weekly{number}").status for number in (0, 1)} == {BookingStatus.CANCELLED}
+    assert (Booking.by_uid("weekly2").uid, Booking.by_uid("weekly2").status) == ("weekly4", BookingStatus.CONFIRMED)
 
 
 # Mails
