@@ -201,7 +201,7 @@ class Round:
         self.so_far["shown"] += len(bookings)
         with only_reading():
             known = _known(bookings)
-            looks = [Look(found, known.facts_of(found), known.offer_of(found), asked_at) for found in bookings]
+            looks = [known.look_at(found, asked_at) for found in bookings]
             differing = [seen for seen in looks if seen.news()]
             strange = [seen.found for seen in differing if not seen.known and known.is_strange(seen.found)]
             self.shown += known.ids if self.name == WINDOW else []
@@ -338,8 +338,7 @@ def take_word(found: CalBooking, *, is_outcome: bool = False) -> None:
 
 
 def _news_of(found: CalBooking, asked_at: datetime, settled: timedelta = SETTLED) -> list[Fact]:
-    known = _known([found])
-    return Look(found, known.facts_of(found), known.offer_of(found), asked_at, settled).news()
+    return _known([found]).look_at(found, asked_at, settled).news()
 
 
 def _record(found: CalBooking, news: list[Fact]) -> None:
@@ -360,13 +359,12 @@ class Known:
     def ids(self) -> list[int]:
         return sorted(self.facts)
 
-    def facts_of(self, found: CalBooking) -> list[Fact]:
+    def look_at(self, found: CalBooking, asked_at: datetime, settled: timedelta = SETTLED) -> Look:
         uids = [uid for uid in (found.uid, found.previous_uid) if uid]
         ids = {booking_id for uid in uids for booking_id in self.owners.get(uid, ())}
-        return [fact for booking_id in sorted(ids) for fact in self.facts[booking_id]]
-
-    def offer_of(self, found: CalBooking) -> Offer:
-        return self.offers[found.event_type_id, found.event_type_slug] or Offer()
+        facts = [fact for booking_id in sorted(ids) for fact in self.facts[booking_id]]
+        offer = self.offers[found.event_type_id, found.event_type_slug] or Offer()
+        return Look(found, facts, offer, asked_at, settled, is_split=len(ids) > 1)
 
     def is_strange(self, found: CalBooking) -> bool:
         """Of no service of ours."""

@@ -5,12 +5,13 @@ cannot know is inferred, never more than follows: a paid type's booking is only 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hds.analytics import visits
+from hds.bookings import chain
 from hds.bookings.booker import REFERENCE
-from hds.bookings.chain import Details, Fact, FactKind, FactSource, Person, name_of_change
+from hds.bookings.chain import BookingStatus, Details, Fact, FactKind, FactSource, Person, name_of_change
 from hds.calcom.answers import Booking as CalBooking
 from hds.calcom.answers import BookingAttendee
 from hds.calcom.fields import web_address
@@ -37,7 +38,8 @@ class Offer:
 class Look:
     """One booking as the API showed it at `asked_at`, beside all facts of its chain that are known.
 
-    `settled`: how old these must be to be contradicted.
+    `settled`: how old these must be to be contradicted. `is_split`: they are of two bookings, though Cal.com says that
+    the one was moved and became the other.
     """
 
     found: CalBooking
@@ -45,12 +47,15 @@ class Look:
     offer: Offer
     asked_at: datetime
     settled: timedelta = SETTLED
+    is_split: bool = False
 
     def news(self) -> list[Fact]:
         """The facts that ours lack; none where they say the same."""
         if self.moved_to:
             return self._link()
         stated = [fact for fact in (*self._standing(), *self._payment()) if self._is_new(fact)]
+        if self.is_split and not stated and not self._has_seats:
+            stated = self._told_with_its_link()
         return [*stated, *self._absences(), *self._seats_given_up(), *self._place()]
 
     @property
@@ -86,10 +91,24 @@ class Look:
             return []
         return [self._fact(FactKind.RESCHEDULED, self.found.created_at)]
 
+    def _told_with_its_link(self) -> list[Fact]:
+        """What was told already, by a body that left out what had moved: told once more, only its link is new."""
+        told = min(self.here, key=lambda fact: (fact.kind, fact.subject), default=None)
+        return [replace(told, previous_uid=self.found.previous_uid, source=FactSource.API)] if told else []
+
+    @property
+    def _charged(self) -> Offer:
+        """What this booking costs: what was told or inferred of it stands, whatever others pay by now."""
+        priced = [fact for fact in self.known if fact.details.price is not None]
+        if not priced:
+            return self.offer
+        first = min(priced, key=lambda fact: (fact.source is FactSource.API, fact.at, fact.uid, fact.kind))
+        return replace(self.offer, price=first.details.price or 0, currency=first.details.currency)
+
     def _standing(self) -> list[Fact]:
         """Confirmed, requested, cancelled or declined."""
         if self.found.status == "cancelled":
-            return [self._fact(FactKind.CANCELLED, self.found.updated_at)]
+            return [] if self._is_left_by_all else [self._fact(FactKind.CANCELLED, self.found.updated_at)]
         if self.found.status == "rejected":
             return [self._fact(FactKind.DECLINED, self.found.updated_at)]
         if self.kinds & ENDED:
@@ -187,13 +206,19 @@ class Look:
         return [Fact(self.found.uid, FactKind.LOCATION_CHANGED, at, name, details=place, source=FactSource.API)]
 
     @property
+    def _is_left_by_all(self) -> bool:
+        """Whether each seat was given up, one after the other: then it is cancelled, and the seats alone were told."""
+        left = any(fact.kind is FactKind.SEAT_GIVEN_UP for fact in self.here)
+        return left and chain.read(self.here).status is BookingStatus.CANCELLED
+
+    @property
     def _has_seats(self) -> bool:
         return any(person.seat_uid for person in self.found.attendees)
 
     def _fact(self, kind: FactKind, at: datetime | None, seat: BookingAttendee | None = None) -> Fact:
         found = self.found
         at = min(at or found.updated_at or found.created_at or self.asked_at, self.asked_at)
-        details = details_of(found, self.offer, seat)
+        details = details_of(found, self._charged, seat)
         subject = seat.email or "" if seat else ""
         return Fact(found.uid, kind, at, subject, found.previous_uid, details=details, source=FactSource.API)
 
@@ -202,7 +227,13 @@ class Look:
         same = [known for known in self.here if (known.kind, known.subject) == (fact.kind, fact.subject)]
         if fact.kind is FactKind.PAID:
             return not same
-        return all(known.source is FactSource.API and known.details != fact.details for known in same)
+        return all(known.source is FactSource.API and not _says_the_same(known, fact) for known in same)
+
+
+def _says_the_same(known: Fact, fact: Fact) -> bool:
+    """A reference is kept once it was told, and Cal.com may lose it."""
+    kept = known.details.reference
+    return known.details == (fact.details.model_copy(update={"reference": kept}) if kept else fact.details)
 
 
 def details_of(found: CalBooking, offer: Offer, seat: BookingAttendee | None = None) -> Details:
@@ -228,6 +259,7 @@ def details_of(found: CalBooking, offer: Offer, seat: BookingAttendee | None = N
         reference=carried(found, REFERENCE),
         is_seated=seat is not None,
         seat_uid=seat.seat_uid if seat else None,
+        is_of_series=found.series_uid is not None,
     )
 
 

@@ -34,7 +34,7 @@ from hds.sandbox.desk import Booker, Desk
 from hds.sandbox.settings import Settings as SandboxSettings
 from hds.webhooks import jobs as inbox_jobs
 from hds.webhooks.models import InboxDelivery
-from tests.deliveries import arrive, post
+from tests.deliveries import DROP, arrive, delivery, post
 
 NOON = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)  # a Sunday; the host opens on Monday at nine in New York
 FREE, DEEP_DIVE, INTRO = 1001, 1002, 1003
@@ -518,6 +518,23 @@ def test_what_cal_com_takes_no_money_for_is_not_taken_for_paid(client, cal_com, 
     assert the_booking().payment_state is PaymentState.NONE
 
 
+def test_what_was_inferred_of_a_price_stays_when_the_price_changes(listed, deep_dive, clock):
+    """What somebody paid is no less because others pay less by now."""
+    types = {"eventTypeId": DEEP_DIVE, "eventType": {"id": DEEP_DIVE, "slug": "deep-dive"}}
+    deep_dive.told = {"price": [15000, "USD"]}
+    db.session.commit()
+    listed(entry("paid", **types))
+    assert (the_booking().payment_state, the_booking().payment.amount) == (PaymentState.PAID, 15000)
+    for price in ([10000, "EUR"], None):
+        deep_dive.told = {"price": price}
+        db.session.commit()
+        clock.shift(20 * MINUTE)
+        row = listed(entry("paid", **types, title="Another title"))
+        payment = the_booking().payment
+        assert (payment.state, payment.amount, payment.currency) == (PaymentState.PAID, 15000, "USD")
+        assert row.outcome["repaired"] == (price is not None)  # the title, once
+
+
 # --- page by page ----------------------------------------------------------------------------------------------------
 
 
@@ -839,6 +856,35 @@ def test_seats_are_one_booking_with_many_bookers(listed, clock):
     assert [who.email for who in the_booking().bookers] == ["priya@acme.example"]
     assert the_booking().status is BookingStatus.CONFIRMED
     assert listed(entry("seats", attendees=seats[:1], updatedAt="2026-11-22T17:15:00.000Z")).outcome["repaired"] == 0
+
+
+def test_a_seat_given_up_last_leaves_nothing_to_repair(client, listed, clock):
+    seat = {"seatsPerTimeSlot": 5, "eventTypeId": FREE, "uid": "seats", "attendees": [person("priya@acme.example")]}
+    arrive(client, delivery("CREATED", **seat), delivery("CANCELLED", **seat))
+    assert the_booking().status is BookingStatus.CANCELLED
+    clock.shift(20 * MINUTE)
+    assert listed(entry("seats", status="cancelled", attendees=[])).outcome["repaired"] == 0
+
+
+def test_a_reference_that_the_list_has_lost_is_kept_and_repaired_once(listed, clock):
+    listed(entry("one", status="pending", metadata={"hds-reference": "ours"}))
+    clock.shift(20 * MINUTE)
+    assert listed(entry("one", status="pending")).outcome["repaired"] == 0
+
+
+def test_a_link_that_nobody_could_be_asked_about_is_found_later(client, listed, clock):
+    """A move that waits for the host came without any link, while Cal.com did not answer."""
+    told = {"eventTypeId": FREE, "iCalUID": DROP, "rescheduleUid": DROP}
+    arrive(client, delivery("CREATED", uid="one", **told), delivery("REQUESTED", uid="two", **told))
+    assert len(picture()) == 2
+    clock.shift(20 * MINUTE)
+    first = entry("one", status="cancelled", rescheduledToUid="two")
+    second = entry("two", status="pending", rescheduledFromUid="one")
+    assert listed(first, second).outcome["repaired"] == 1
+    [booking] = picture()
+    assert (booking["uid"], booking["before"], booking["status"]) == ("two", ["one"], BookingStatus.REQUESTED)
+    assert sources() == {"webhook"}
+    assert listed(first, second).outcome["repaired"] == 0
 
 
 def test_a_list_in_an_older_shape_is_no_list(listed, httpserver):
