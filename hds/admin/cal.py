@@ -24,6 +24,7 @@ from hds.services.sync import Difference
 blueprint = Blueprint("cal", __name__, url_prefix="/cal")
 
 PATIENCE = 20.0  # seconds, for all calls to Cal.com together
+MAIL_PATIENCE = 5.0  # for the test mail, of these
 STATES = {
     EventTypeState.SHOWN: "On your page at Cal.com",
     EventTypeState.HIDDEN: "Hidden at Cal.com, and can be booked here",
@@ -60,7 +61,8 @@ def index() -> str:
 def check() -> Response:
     """Look at everything; put right what can be and send the tests, unless looking is all that was asked for."""
     with http.within(PATIENCE), comes_first():
-        found = list(connect(client_from(settings), mends="look" not in request.form, carried=(REFERENCE, visits.KEY)))
+        mends, carried = "look" not in request.form, (REFERENCE, visits.KEY)
+        found = list(connect(client_from(settings), mends=mends, carried=carried, mail_seconds=MAIL_PATIENCE))
     wrong = sum(finding.outcome is Outcome.WRONG for finding in found)
     if wrong:
         flash(f"{words.counted(wrong, 'thing is', 'things are')} not right: see below.")

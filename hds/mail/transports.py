@@ -14,11 +14,13 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from hds.config import MailTransport, settings
+from hds.lib import http
 from hds.lib.times import utcnow
 from hds.mail.conversation import LONGEST, STEP, Conversation, SecureConversation
 from hds.mail.models import Message
 
 REST = timedelta(seconds=30)  # for a server that could not be reached: each further try might cost another STEP
+SHORTEST = 0.1  # seconds of a step, as a socket with none would not wait at all
 LONGEST_LINE = 998  # octets, of a header or of a body: RFC 5322, 2.1.1
 _rests: dict[str, datetime] = {}  # until when, by address
 
@@ -139,12 +141,13 @@ class Smtp:
 
     def _connect(self) -> smtplib.SMTP:
         host, context = self.url.hostname, ssl.create_default_context()
+        step = min(STEP, max(http.time_left(), SHORTEST))
         if not host:
             raise NotSent("SMTP_URL is not set, so no mail can leave.")
         if self.url.scheme == "smtps":
-            server: smtplib.SMTP = SecureConversation(host, self.url.port or 465, timeout=STEP, context=context)
+            server: smtplib.SMTP = SecureConversation(host, self.url.port or 465, timeout=step, context=context)
         else:
-            server = Conversation(host, self.url.port or 587, timeout=STEP)
+            server = Conversation(host, self.url.port or 587, timeout=step)
             server.ehlo()
             if server.has_extn("starttls"):
                 server.starttls(context=context)

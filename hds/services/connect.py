@@ -7,6 +7,7 @@ finds what the first one left, and changes nothing.
 import hashlib
 import ipaddress
 import json
+import math
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -42,18 +43,21 @@ CONFLICT = 409
 Findings = Iterator[Finding]
 
 
-def connect(client: CalClient, *, mends: bool = True, carried: Sequence[str] = ()) -> Findings:
+def connect(
+    client: CalClient, *, mends: bool = True, carried: Sequence[str] = (), mail_seconds: float = math.inf
+) -> Findings:
     """Look at everything, and note the whole at the end; commits. `mends`: put right what can be, and send a test
-    delivery and a test mail. `carried`: the hidden questions by which our own words come back with a booking."""
+    delivery and a test mail. `carried`: the hidden questions by which our own words come back with a booking.
+    `mail_seconds`: how long the test mail may take while somebody waits; what has not left then does so later."""
     findings = []
-    for finding in _findings(client, mends, carried):
+    for finding in _findings(client, mends, carried, mail_seconds):
         findings.append(finding)
         yield finding
     CalAccount.known().checked(findings)
     db.session.commit()
 
 
-def _findings(client: CalClient, mends: bool, carried: Sequence[str]) -> Findings:
+def _findings(client: CalClient, mends: bool, carried: Sequence[str], mail_seconds: float) -> Findings:
     db.session.rollback()  # no transaction stands open while others are asked
     yield from _settings(client)
     me = yield from _key(client)
@@ -62,7 +66,7 @@ def _findings(client: CalClient, mends: bool, carried: Sequence[str]) -> Finding
         yield from _webhook(client, mends)
     if mends:
         yield from _delivery()
-        yield from _test_mail()
+        yield from _test_mail(mail_seconds)
     yield _last_real_delivery()
 
 
@@ -360,7 +364,7 @@ def _ping() -> bytes:
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def _test_mail() -> Findings:
+def _test_mail(seconds: float) -> Findings:
     """Through the outbox and the transport that every mail takes."""
     now = utcnow()
     message = Message(
@@ -377,7 +381,8 @@ def _test_mail() -> Findings:
     message.rendered(words.subject, words.text, words.html, None)
     db.session.add(message)
     db.session.commit()
-    mail.deliver(message.id)
+    with http.within(seconds):
+        mail.deliver(message.id)
     db.session.refresh(message)
     state, reason = message.state, message.reason
     db.session.rollback()

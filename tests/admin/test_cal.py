@@ -1,17 +1,20 @@
 """The owner connects the account, chooses event types and takes facts over, and sees what is wrong."""
 
 import re
+import threading
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 
+from hds.config import MailTransport
 from hds.extensions import db
 from hds.services import sync
 from hds.services.models import Service
 from tests import forms
 from tests.factories import ServiceFactory
+from tests.postoffice import open_post_office
 from tests.services.conftest import Cal, at, cal, served, state  # noqa: F401  (fixtures)
 
 PAGE = "/admin/cal"
@@ -70,6 +73,18 @@ def test_a_cal_com_that_is_away_is_said_on_the_page(signed_in, at, dive):  # noq
     at("http://127.0.0.1:9")
     assert "gave no usable answer" in after(signed_in, "checks", look="1")
     assert "gave no usable answer" in after(signed_in, "looks")
+
+
+def test_a_mail_server_that_takes_its_time_keeps_nobody_waiting(connected, cal, dive, state, monkeypatch):  # noqa: F811
+    monkeypatch.setattr("hds.admin.cal.MAIL_PATIENCE", 1.0)
+    is_over = threading.Event()
+    with open_post_office() as (office, port):
+        office.meanwhile = lambda: is_over.wait(20)
+        state(mail_transport=MailTransport.SMTP, smtp_url=SecretStr(f"smtp://127.0.0.1:{port}"))
+        page = after(connected, "checks")
+        is_over.set()
+    assert "1 thing is not right" in page
+    assert "A test mail to you did not leave: The connection broke while the mail was handed over." in page
 
 
 def test_an_event_type_is_chosen(connected, dive):

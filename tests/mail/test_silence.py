@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from hds.config import MailTransport
 from hds.extensions import db
+from hds.lib import http
 from hds.lib.times import utcnow
 from hds.mail import conversation, transports
 from hds.mail.jobs import deliver
@@ -99,6 +100,17 @@ def test_a_server_that_drips_is_left_in_time(message, set_settings, monkeypatch)
         deliver(message.id)
     assert time.monotonic() - began < 30
     assert message.state is MessageState.PENDING
+
+
+def test_where_somebody_waits_a_server_is_left_in_their_time(message, office):
+    """It would take the mail, but not as soon as that."""
+    is_over = threading.Event()
+    office.meanwhile = lambda: is_over.wait(20)
+    with http.within(1):
+        deliver(message.id)
+    is_over.set()
+    assert message.state is MessageState.UNKNOWN
+    assert message.reason == "The connection broke while the mail was handed over."
 
 
 @pytest.mark.parametrize("tick", [1, 10])
