@@ -79,7 +79,7 @@ def test_a_mail_server_that_takes_its_time_keeps_nobody_waiting(connected, cal, 
     monkeypatch.setattr("hds.admin.cal.MAIL_PATIENCE", 1.0)
     is_over = threading.Event()
     with open_post_office() as (office, port):
-        office.meanwhile = lambda: is_over.wait(20)
+        office.meanwhile = lambda: is_over.wait(8)
         state(mail_transport=MailTransport.SMTP, smtp_url=SecretStr(f"smtp://127.0.0.1:{port}"))
         page = after(connected, "checks")
         is_over.set()

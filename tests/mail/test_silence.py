@@ -105,7 +105,7 @@ def test_a_server_that_drips_is_left_in_time(message, set_settings, monkeypatch)
 def test_where_somebody_waits_a_server_is_left_in_their_time(message, office):
     """It would take the mail, but not as soon as that."""
     is_over = threading.Event()
-    office.meanwhile = lambda: is_over.wait(20)
+    office.meanwhile = lambda: is_over.wait(8)
     with http.within(1):
         deliver(message.id)
     is_over.set()
