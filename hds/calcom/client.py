@@ -118,8 +118,13 @@ class CalClient:
         return self._event_types.get(event_type_id, load)
 
     def event_types(self) -> list[EventType]:
-        """All of the key's owner's own, the hidden ones too. Asked anew each time."""
-        return _each(EventType, self._get("/event-types", EVENT_TYPES_VERSION, needs_key=True))
+        """All of the key's owner's own, the hidden ones too. Asked anew each time. An older Cal.com lists none unless
+        it is told whose."""
+        if found := _each(EventType, self._get("/event-types", EVENT_TYPES_VERSION, needs_key=True)):
+            return found
+        owner = self.me().username
+        whose = {"username": owner} if owner else None
+        return _each(EventType, self._get("/event-types", EVENT_TYPES_VERSION, whose)) if whose else []
 
     def event_type_by_slug(self, owner: str, slug: str) -> EventType:
         """Anybody's public event type; no key needed."""

@@ -149,6 +149,20 @@ def test_an_event_type_by_slug_needs_no_key(cal: HTTPServer) -> None:
     assert "Authorization" not in last(cal).headers
 
 
+def test_an_older_cal_com_is_told_whose_event_types_are_wanted(cal: HTTPServer, client: CalClient) -> None:
+    expect(cal, "GET", "/event-types", [EVENT_TYPE], query_string={"username": "dana"})
+    expect(cal, "GET", "/event-types", [], query_string="")
+    expect(cal, "GET", "/me", {"id": 1, "username": "dana"})
+    assert [kind.id for kind in client.event_types()] == [4711]
+
+
+@pytest.mark.parametrize("username", ["dana", None])
+def test_an_account_without_event_types_has_none(cal: HTTPServer, client: CalClient, username: str | None) -> None:
+    expect(cal, "GET", "/event-types", [])
+    expect(cal, "GET", "/me", {"id": 1, "username": username})
+    assert client.event_types() == []
+
+
 @pytest.mark.parametrize("found", [[], None, {}, [{"slug": "another", "id": 5}], ["text"]])
 def test_an_event_type_that_is_not_there_is_not_found(cal: HTTPServer, client: CalClient, found: object) -> None:
     expect(cal, "GET", "/event-types", found)
