@@ -71,6 +71,7 @@ def reconcile_command() -> None:
     """Read the bookings at Cal.com now, and repair here what no webhook told; exit 1 where it could not be done."""
     if not reconcile.is_possible():
         raise click.ClickException("CAL_ACCESS_TOKEN is not set, and without a key Cal.com lists no bookings.")
+    reconcile.know_prices()
     Reconciliation.wake()
     db.session.commit()
     is_whole = [_reconcile(name) for name in NAMES]

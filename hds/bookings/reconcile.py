@@ -35,6 +35,7 @@ from hds.lib.logs import where
 from hds.lib.models import one_at_a_time, only_reading
 from hds.lib.moments import quietly
 from hds.lib.times import utcnow
+from hds.services import sync
 from hds.services.models import Service
 from hds.webhooks.models import InboxDelivery
 
@@ -83,9 +84,16 @@ def run_due() -> None:
     """The worker's: a run of each round whose time has come; what is not done in it goes on after others' turn."""
     if not is_possible():
         return
+    know_prices()
     rows = [look(name) for name in NAMES]
     if any(row.is_due for row in rows if row):
         ring()
+
+
+def know_prices() -> None:
+    """Whether a booking waits for a payment is concluded from what its event type costs."""
+    if sync.is_due():
+        sync.look(cal())
 
 
 def look(name: str) -> Reconciliation | None:

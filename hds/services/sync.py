@@ -48,7 +48,7 @@ UNSAID: dict[str, Any] = {
     "can_cancel": True,
     "can_move": True,
 }
-FRESH = timedelta(hours=1)
+FRESH = timedelta(minutes=5)  # for longer no page may say less than Cal.com charges by now
 LARGEST = 2**31 - 1  # that a column of ours holds
 _PLACES = {
     "integration": "video",
@@ -84,7 +84,7 @@ class Difference:
 
 
 def is_due() -> bool:
-    """Whether Cal.com was not asked for an hour, or never about the event type that a service has by now."""
+    """Whether Cal.com was not asked for some minutes, or never about the event type that a service has by now."""
     looked_at = CalAccount.known().looked_at
     is_old = looked_at is None or looked_at <= utcnow() - FRESH
     return is_old or any(each.cal_event_type_id and each.event_type_state is None for each in Service.catalogue())

@@ -518,6 +518,18 @@ def test_what_cal_com_takes_no_money_for_is_not_taken_for_paid(client, cal_com, 
     assert the_booking().payment_state is PaymentState.NONE
 
 
+def test_what_the_owner_asks_for_is_not_taken_for_what_cal_com_takes(client, cal_com, intro):
+    """Before anything is concluded from a price, Cal.com was asked for its own: here an invoice is written."""
+    intro.own_price_amount, intro.own_price_currency = 9900, "USD"
+    db.session.commit()
+    cal_com.book(INTRO)
+    Reconciliation.wake()
+    db.session.commit()
+    reconcile.run_due()
+    assert (the_booking().status, the_booking().payment_state) == (BookingStatus.REQUESTED, PaymentState.NONE)
+    assert [event.kind for event in the_booking().events] == ["requested"]
+
+
 def test_what_was_inferred_of_a_price_stays_when_the_price_changes(listed, deep_dive, clock):
     """What somebody paid is no less because others pay less by now."""
     types = {"eventTypeId": DEEP_DIVE, "eventType": {"id": DEEP_DIVE, "slug": "deep-dive"}}

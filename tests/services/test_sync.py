@@ -41,6 +41,7 @@ def tell(httpserver: HTTPServer, at):
         httpserver.clear()
         httpserver.expect_request("/v2/event-types").respond_with_json({"status": "success", "data": list(kinds)})
         answer = ({"status": "success", "data": elsewhere}, 200) if elsewhere else ({"error": "not found"}, 404)
+        httpserver.expect_request("/v2/me").respond_with_json({"status": "success", "data": {"username": "hudson"}})
         httpserver.expect_request("/v2/event-types/1002").respond_with_json(*answer)
         httpserver.expect_request("/v2/event-types/1003").respond_with_json({"error": "not found"}, 404)
         return at(httpserver.url_for("").rstrip("/"))
@@ -305,7 +306,7 @@ def test_looking_again_at_the_same_makes_no_page_anew(tell, deep_dive):
     assert Edition.current() == before
 
 
-# Each hour
+# By itself
 
 
 def test_the_clock_has_a_worker_look(app, at, httpserver: HTTPServer, deep_dive, monkeypatch):
@@ -322,11 +323,11 @@ def test_the_clock_has_a_worker_look(app, at, httpserver: HTTPServer, deep_dive,
     assert (deep_dive.price_amount, deep_dive.own_price_amount) == (20000, 15000)
 
 
-def test_cal_com_is_asked_each_hour_and_at_once_where_an_event_type_is_new(tell, deep_dive):
+def test_cal_com_is_asked_every_few_minutes_and_at_once_where_an_event_type_is_new(tell, deep_dive):
     assert sync.is_due()
     look(tell(KIND))
     assert not sync.is_due()
-    with time_machine.travel(utcnow() + timedelta(minutes=61)):
+    with time_machine.travel(utcnow() + timedelta(minutes=6)):
         assert sync.is_due()
     deep_dive.belongs_to(1003, "intro-call")
     db.session.commit()
