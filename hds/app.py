@@ -21,7 +21,7 @@ from hds.bookings.manage import blueprint as manage
 from hds.bookings.views import blueprint as bookings
 from hds.calcom import payloads, signature
 from hds.config import ROOT, Settings, load_settings
-from hds.extensions import counting, csrf, db, limiter, login, migrate
+from hds.extensions import counting, csrf, db, limiter, login
 from hds.followups import emails, moments
 from hds.lib import assets, logs, money, pagecache, postgres, theme, times
 from hds.lib.models import prepare_sqlite, reading
@@ -133,7 +133,6 @@ def refuse_odd_addresses(app: Flask) -> None:
 
 def bind_extensions(app: Flask, settings: Settings) -> None:
     db.init_app(app)
-    migrate.init_app(app, db, directory=str(ROOT / "migrations"), compare_type=True)
     csrf.init_app(app)
     app.config["RATELIMIT_STORAGE_URI"], app.config["RATELIMIT_STORAGE_OPTIONS"] = counting(settings)
     limiter.init_app(app)
@@ -204,11 +203,13 @@ def prepare_templates(app: Flask, settings: Settings) -> None:
 
 
 def wrap(app: Flask, settings: Settings) -> None:
-    """What stands before Flask: the trusted proxies' word on addresses, the headers of every answer, static files,
-    who counts the pages, and the pages that are kept."""
+    """What stands before Flask: the trusted proxies' word on addresses, static files, who counts the pages, the pages
+    that are kept, and the headers of every answer; kept pages are kept with them."""
+    flask: Any = headers.on_every_answer(app.wsgi_app, settings)
+    app.wsgi_app = flask  # type: ignore[method-assign]
     application: Any = count_pages(pagecache.in_front_of(app), writer.init_app(app))
-    application = assets.serve(application, settings.hds_data / "assets")
-    application = headers.on_every_answer(application, settings)
+    files = headers.on_every_answer(assets.serve(application, settings.hds_data / "assets"), settings)
+    application = assets.beside(application, files)
     if hops := settings.trusted_hops:
         application = ProxyFix(application, x_for=hops, x_proto=hops, x_host=0)  # a proxy passes Host on
     app.wsgi_app = application  # type: ignore[method-assign]

@@ -10,9 +10,8 @@ from datetime import datetime
 
 import click
 from flask import Flask, current_app
-from flask_migrate import upgrade
 
-from hds import doctor, schedule
+from hds import doctor, migrate, schedule
 from hds.accounts.models import SHORTEST_PASSWORD, SignInAttempt, Staff
 from hds.bookings.exports import bookings_as_json
 from hds.cal_commands import cal
@@ -28,7 +27,8 @@ from hds.webhooks.exports import deliveries_as_json
 
 def register(app: Flask) -> None:
     parts = (up, web, work, clock_command)
-    for command in (*parts, prepare, seed_command, create_admin, doctor_command, bookings, deliveries, cal):
+    data = (migrate.command, prepare, seed_command, create_admin, bookings, deliveries)
+    for command in (*parts, *data, doctor_command, cal):
         app.cli.add_command(command)
 
 
@@ -64,7 +64,7 @@ def clock_command() -> None:
 @click.command()
 def prepare() -> None:
     """Migrate, seed, and see that somebody can sign in. Prints one line of JSON for `flask up`."""
-    upgrade()
+    migrate.upgrade()
     seed(settings)
     email = settings.admin_email or settings.contact_email
     password = None if settings.in_production else Staff.with_generated_password(email)

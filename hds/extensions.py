@@ -8,7 +8,6 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_limiter import Limiter
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf.csrf import CSRFProtect
 from redis.backoff import NoBackoff
@@ -96,7 +95,6 @@ def counting(stated: Settings) -> tuple[str, dict[str, Any]]:
     return f"redis+{url}" if url.startswith("unix:") else url, options
 
 
-migrate = Migrate()
 csrf = CSRFProtect()
 login = Login()
 # Moving: who waits as long as Retry-After says gets in, and nobody twice as much around a full minute.

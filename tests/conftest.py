@@ -22,7 +22,6 @@ import time_machine
 from argon2 import PasswordHasher
 from flask import Flask, has_app_context
 from flask.testing import FlaskClient
-from flask_migrate import upgrade
 from hypothesis import settings as hypothesis_settings
 from redis import Redis
 
@@ -30,6 +29,7 @@ from hds.app import create_app
 from hds.config import Settings
 from hds.extensions import db
 from hds.lib.models import reading
+from hds.migrate import upgrade
 from hds.webhooks import inbox
 from tests import html, servers
 

@@ -35,6 +35,7 @@ from hds.app import create_app
 from hds.config import ROOT
 from hds.extensions import db
 from hds.lib.models import State, UTCDateTime
+from hds.migrate import bind
 from hds.webhooks import inbox
 from tests.conftest import ON_SERVERS
 from tests.servers import own_database
@@ -49,6 +50,7 @@ def fresh(make_settings, tmp_path) -> Iterator[Flask]:
     """An application with a database that holds nothing yet, in its context."""
     with _empty_database(tmp_path) as url:
         app = create_app(make_settings(database_url=url, hds_data=tmp_path))
+        bind(app)
         with app.app_context():
             yield app
             db.session.remove()

@@ -12,15 +12,23 @@ Application = Callable[[Any, Any], Iterable[bytes]]
 
 
 def count_pages(application: Application, writer: Writer) -> Application:
-    """Stands outside of the page cache. It only notes; the writer's thread does the rest."""
+    """Stands outside of the page cache. It only notes; the writer's thread does the rest.
+
+    Plain loops and no generators here and in `seen.page`: a page from memory costs little more than its counting.
+    """
 
     def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] != "GET":
+            return application(environ, start_response)
         status_line = content_type = ""
 
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
             nonlocal status_line, content_type
             status_line = status
-            content_type = next((value for name, value in headers if name in CONTENT_TYPE), "")
+            for name, value in headers:
+                if name in CONTENT_TYPE:
+                    content_type = value
+                    break
             return start_response(status, headers, *error)
 
         body = application(environ, start)

@@ -42,7 +42,8 @@ class Writer:
             self.lost += 1
             return
         self._waiting.append(entry)
-        self._awake.set()
+        if not self._awake.is_set():
+            self._awake.set()
         if self._thread is None:
             self._start()
 

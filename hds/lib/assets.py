@@ -126,3 +126,13 @@ def serve(application: Any, folder: Path) -> Any:
         allow_all_origins=False,
         immutable_file_test=lambda path, url: bool(HASHED.search(url)),
     )
+
+
+def beside(application: Any, files: Any) -> Any:
+    """What `serve` made answers for static files alone, so that no page pays for it."""
+
+    def answer(environ: dict[str, Any], start_response: Any) -> Any:
+        chosen = files if environ["PATH_INFO"].startswith("/static/") else application
+        return chosen(environ, start_response)
+
+    return answer

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 
-import snowballstemmer
-
 from hds.services.models import FaqEntry
 
 # Each line means one thing to who looks for it.
@@ -90,10 +88,12 @@ class _Reading:
 
 @lru_cache(maxsize=2000)
 def _read(text: str) -> _Reading:
+    from snowballstemmer import stemmer  # an eighth of a second, at the first search only
+
     signs = _plain(text)
     words = tuple(_WORD.findall(signs))
     # One for each text: it remembers where it is, and threads share this function.
-    return _Reading(words, tuple(snowballstemmer.stemmer("english").stemWords(words)), signs)
+    return _Reading(words, tuple(stemmer("english").stemWords(words)), signs)
 
 
 def _plain(text: str) -> str:

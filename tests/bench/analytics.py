@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from flask_migrate import upgrade
 from sqlalchemy import insert
 
 from hds.analytics import counting, reports, salt, sums
@@ -14,6 +13,7 @@ from hds.app import create_app
 from hds.config import Settings
 from hds.extensions import db
 from hds.lib.times import utcnow
+from hds.migrate import upgrade
 from tests import servers
 
 VISITS = 20_000

@@ -12,8 +12,6 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from flask_migrate import upgrade
-
 from hds.app import create_app
 from hds.bookings import reconcile
 from hds.bookings.models import Booking
@@ -21,6 +19,7 @@ from hds.bookings.reconciliation import CHANGES, WINDOW, Reconciliation
 from hds.config import Settings
 from hds.extensions import db
 from hds.lib.times import utcnow
+from hds.migrate import upgrade
 from hds.sandbox.booking import new_uid
 from hds.sandbox.store import Store
 from hds.sandbox.times import iso_ms

@@ -6,11 +6,11 @@ import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from flask_migrate import upgrade
 from sqlalchemy import text
 
 from hds.extensions import db
 from hds.lib.postgres import connect_args
+from hds.migrate import upgrade
 from tests.conftest import ON_SERVERS
 
 needs_server = pytest.mark.skipif(not ON_SERVERS, reason="SQLite has no server that could hang")
