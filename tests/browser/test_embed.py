@@ -77,6 +77,7 @@ def choose_in_frame(page: Page, day: int) -> FrameLocator:
     frame = expect_calendar(page)
     show_later_month(frame)
     frame.locator(".days a").nth(day).click()
+    expect(frame.locator("#times")).to_be_in_viewport()  # else the page scrolls there in the middle of the click
     frame.locator(".times a").last.click()
     return frame
 
@@ -314,6 +315,21 @@ def test_on_a_phone_what_the_frame_shows_is_in_view(open_window: Open) -> None:
     frame.locator(".times a").last.click()
     expect(frame.locator("h1")).to_be_in_viewport()
     expect(frame.get_by_label("Your name")).to_be_visible()
+    expect(page.locator("iframe")).to_be_in_viewport()
+
+
+def test_no_frame_scrolls_itself_out_of_view(open_window: Open) -> None:
+    """Who scrolls while it measures how far it is to the times would come out beyond it."""
+    visit = open_window(PHONE)
+    page = open_shell(visit)
+    page.locator("#show-calendar").click()
+    show_later_month(expect_calendar(page))
+    inside = page.frame(name="cal-embed=booking")
+    assert inside is not None
+    way = {"originator": "CAL", "namespace": "booking", "type": "__scrollByDistance", "data": {"distance": 5000}}
+    mark = {"originator": "CAL", "namespace": "booking", "type": "__dimensionChanged", "data": {"iframeHeight": 3333}}
+    inside.evaluate("messages => messages.forEach(message => parent.postMessage(message, '*'))", [way, mark])
+    expect(page.locator("iframe")).to_have_attribute("height", "3333")
     expect(page.locator("iframe")).to_be_in_viewport()
 
 

@@ -100,8 +100,11 @@ const heard = {
   __dimensionChanged({ iframeHeight }) {
     if (isUpTo(TALLEST, iframeHeight)) open.frame.height = Math.max(open.height, Math.ceil(iframeHeight));
   },
+  // Measured a moment ago: somebody may have scrolled since. The frame stays in view, or it would not even be drawn.
   __scrollByDistance({ distance }) {
-    if (isUpTo(TALLEST, distance)) scrollBy(0, distance);
+    if (!isUpTo(TALLEST, distance)) return;
+    const { top, bottom } = open.frame.getBoundingClientRect();
+    scrollBy(0, Math.min(Math.max(distance, top - innerHeight / 2), bottom - innerHeight / 2));
   },
   __routeChanged: bringIntoView,
   bookingSuccessfulV2({ uid, paymentRequired }) {
