@@ -4,8 +4,10 @@ import itertools
 import os
 import re
 import secrets
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,6 +126,18 @@ def note(visit: Visit, kind: str, text: str) -> None:
         visit.complaints.append(text)
 
 
+@contextmanager
+def silent_cal_com(site: Site) -> Iterator[None]:
+    """It takes every call, and answers none before this is over."""
+    pid = site.pid("sandbox")
+    assert pid is not None
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 @pytest.fixture
 def somebody_else_books(site: Site) -> Callable[[str], None]:
     """Takes a time at the sandbox, past the site."""
@@ -147,11 +161,14 @@ def somebody_else_books(site: Site) -> Callable[[str], None]:
 
 @pytest.fixture
 def make_service(site: Site) -> Callable[..., str]:
-    """An event type at the sandbox, and a service like the first one for it; the address of its times comes back."""
+    """An event type at the sandbox, and a service like the first one for it; the address of its times comes back.
+    `booker`, `needs_approval`: the service's own."""
 
-    def make(**stated: Any) -> str:
+    def make(*, booker: str | None = None, needs_approval: bool = False, **stated: Any) -> str:
         slug = f"made-{secrets.token_hex(4)}"
         body = {"title": "Made", "slug": slug, "lengthInMinutes": 30, **stated}
+        if needs_approval:
+            body["confirmationPolicy"] = {"type": "always", "blockUnconfirmedBookingsInBooker": True}
         answer = requests.post(
             f"http://127.0.0.1:{site.port + 1}/v2/event-types",
             json=body,
@@ -163,7 +180,7 @@ def make_service(site: Site) -> Callable[..., str]:
             database.row_factory = sqlite3.Row
             row = dict(database.execute("SELECT * FROM service WHERE slug = 'strategy-consultation'").fetchone())
             row |= {"id": None, "slug": slug, "cal_event_type_id": answer.json()["data"]["id"], "cal_event_slug": slug}
-            row |= {"active": 1, "featured": 0, "position": 99}
+            row |= {"active": 1, "featured": 0, "position": 99, "needs_approval": needs_approval, "booker": booker}
             columns = ", ".join(f'"{name}"' for name in row)
             marks = ", ".join("?" * len(row))
             database.execute(f"INSERT INTO service ({columns}) VALUES ({marks})", tuple(row.values()))

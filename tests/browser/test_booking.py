@@ -19,8 +19,9 @@ Open = Callable[..., Visit]
 
 
 def mails_to(site: Site, address: str) -> list[Any]:
-    folder = site.folder / "mailbox"
-    mails = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(folder.glob("*.eml"))]
+    """In the order in which they came."""
+    paths = sorted((site.folder / "mailbox").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
+    mails = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
     return [mail for mail in mails if mail["To"] == address]
 
 
