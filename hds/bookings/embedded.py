@@ -14,7 +14,7 @@ from hds.analytics import visits
 from hds.bookings.booker import REFERENCE, Booker, cal, new_reference, wanted
 from hds.bookings.chain import BookingStatus, FactKind, PaymentState
 from hds.bookings.free_times import FreeTime
-from hds.bookings.models import ENDED_EARLY, SKEW, Booking, BookingEvent
+from hds.bookings.models import ENDED_EARLY, Booking
 from hds.calcom.answers import Booking as CalBooking
 from hds.calcom.booker import carried, chosen_time
 from hds.calcom.errors import CalError
@@ -96,11 +96,8 @@ class Embedded:
 
     @property
     def booking(self) -> Booking | None:
-        """What a webhook told under this reference. Only bookings that changed since are looked at (an index)."""
-        brought = BookingEvent.details["reference"].as_string() == self.reference
-        is_new = Booking.changed_at >= self.opened_at - SKEW
-        query = db.select(Booking).join(BookingEvent).where(is_new, brought).order_by(Booking.id.desc())
-        return db.session.scalars(query).unique().first()
+        """What a webhook told under this reference."""
+        return Booking.by_reference(self.reference, self.opened_at)
 
     def remember(self, uid: str) -> None:
         """Where to look, should no webhook come: the frame says what it booked. Kept in this browser's session alone,

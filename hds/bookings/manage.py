@@ -42,7 +42,6 @@ say_hours_as_read(blueprint)
 
 ENOUGH = 40  # looks, two seconds apart, after which a page stops looking by itself
 ASKING = {2, 9, 24}  # the looks at which Cal.com is asked
-SETTLED = timedelta(minutes=2)  # so long after an act all of Cal.com's changes that were read later include it
 NEWS = timedelta(minutes=15)  # for so long a page says what was done just now
 TITLES = {
     "booked": "Your booking is confirmed",
@@ -191,8 +190,7 @@ def polling(token: str, looks: int, *, is_waiting: bool) -> dict[str, Any]:
 
 def was_never_done(act: BookingAct) -> bool:
     """All that changed at Cal.com is known up to a moment after it was sent, and this is not among it."""
-    last = Reconciliation.last_success()
-    return act.stage is ActState.UNKNOWN and last is not None and last > act.state_at + SETTLED
+    return act.stage is ActState.UNKNOWN and Reconciliation.has_read(act.state_at)
 
 
 def is_news(theirs: Theirs) -> bool:

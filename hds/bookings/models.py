@@ -177,6 +177,14 @@ class Booking(Base):
         return db.session.scalar(db.select(cls).join(BookingEvent).where(BookingEvent.uid == uid).limit(1))
 
     @classmethod
+    def by_reference(cls, reference: str, since: datetime) -> "Booking | None":
+        """The booking that a webhook told of under our own reference. Only those that changed since are looked at (an
+        index)."""
+        brought = BookingEvent.details["reference"].as_string() == reference
+        query = db.select(cls).join(BookingEvent).where(cls.changed_at >= since - SKEW, brought)
+        return db.session.scalars(query.order_by(cls.id.desc())).unique().first()
+
+    @classmethod
     def contradicting(cls, fact: Fact) -> list[Fact]:
         """What was stated of the very same moment and cannot be true beside this."""
         query = db.select(BookingEvent).filter_by(uid=fact.uid, at=fact.at)
@@ -416,11 +424,16 @@ class BookingAttempt(Base):
 
     @property
     def booking(self) -> Booking | None:
-        """The booking that a webhook told of: by its uid; while nobody knows it, this person's new one at this time."""
+        """The booking that a webhook told of: by its uid; while nobody knows it, the one that brought back our
+        reference, else this person's new one at this time."""
         if self.booking_uid:
             return Booking.by_uid(self.booking_uid)
         if self.state not in {AttemptState.SENDING, AttemptState.UNKNOWN}:
             return None
+        return Booking.by_reference(self.reference, self.created_at) or self._of_person
+
+    @property
+    def _of_person(self) -> Booking | None:
         theirs = (Booking.service_id == self.service_id) & (Booking.start_at == self.start_at)
         is_new = Booking.created_at >= self.created_at - SKEW
         query = db.select(Booking).join(Contact, Booking.contact_id == Contact.id).order_by(Booking.id)

@@ -1,6 +1,6 @@
 """How far Cal.com's list of bookings has been read: a row for each way of reading it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from sqlalchemy import JSON, String, update
@@ -14,6 +14,7 @@ from hds.lib.times import utcnow
 CHANGES = "changes"  # what changed at Cal.com since the last time
 WINDOW = "window"  # everything that starts in the days around now
 NAMES = (CHANGES, WINDOW)
+SETTLED = timedelta(minutes=2)  # so long after a call all of Cal.com's changes that were read later include it
 
 
 class Lost(Exception):
@@ -82,6 +83,12 @@ class Reconciliation(Due):
     def last_success(cls) -> datetime | None:
         """When all changes of their time were last known to be in our books."""
         return db.session.scalar(db.select(cls.succeeded_at).filter_by(name=CHANGES))
+
+    @classmethod
+    def has_read(cls, sent_at: datetime) -> bool:
+        """Whether all that a call of this time may have changed at Cal.com is in our books."""
+        last = cls.last_success()
+        return last is not None and last > sent_at + SETTLED
 
     @classmethod
     def write(cls, name: str, lease: datetime, **values: Any) -> None:

@@ -36,6 +36,7 @@ from hds.bookings.picker import Picker
 from hds.bookings.proof import Proof
 from hds.bookings.questions import prefilled
 from hds.bookings.receipt import Receipt
+from hds.bookings.reconciliation import Reconciliation
 from hds.bookings.steps import DetailsStep, private, say_hours_as_read, step
 from hds.bookings.theirs import Theirs
 from hds.calcom import fields
@@ -57,7 +58,9 @@ say_hours_as_read(blueprint)
 DONE = "booking attempt"  # what a done page's token is signed for
 DONE_SECONDS = 14 * 24 * 3600
 BROWSER = "browser"  # in the session: whose time is held
-LAST_BOOKED = "last_booked"  # in the session that the form's token lives in: this browser's last attempt
+LAST_SENT = "last_booked"  # in the session that the form's token lives in: this browser's last attempt
+STANDS = {"booked", "requested"}
+ENOUGH_LOOKS = 60  # two seconds apart, after which a done page stops looking by itself
 DONE_TITLES = {
     "booked": "You are booked",
     "requested": "We have your request",
@@ -203,7 +206,7 @@ def details(slug: str) -> AnyResponse:
     booker = booker_of(service, own_steps=True).lasting(asked_minutes())
     if start is None or not booker.is_native:
         return redirect_to_times(service, start, zone, booker)
-    own = last_booked()
+    own = last_sent()
     has_seats = bool(booker.event_type and booker.event_type.seats)  # another one may be for somebody else
     if own and not has_seats and (own.service_id, own.start_at) == (service.id, start):
         return redirect_to_done(own)
@@ -227,10 +230,13 @@ def book(slug: str) -> AnyResponse:
     form = DetailsForm()
     zone = zone_or_none(form.zone.data) or asked_zone()
     earlier = attempts.earlier(form.token)
+    if earlier is not attempts.Earlier.ENDED and (own := sent_here(service, form)):
+        if own.stage in STANDS:
+            return answer(own, service, form, zone)
+        form.form_token.data = own.form_token  # nobody knows what became of it: that is looked for first
+        earlier = attempts.earlier(form.token)
     if earlier is attempts.Earlier.ENDED:
         return answer(attempts.outcome_of(form.token), service, form, zone)
-    if own := booked_here(service, form):
-        return answer(own, service, form, zone)
     with http.within(http.PAGE_SECONDS):
         booker = booker_of(service, own_steps=True).lasting(asked_minutes())
         form.ask_for(booker)
@@ -258,11 +264,16 @@ def done(slug: str, token: str) -> Response:
     attempt = attempt_of(slug, token) or abort(404)
     booking = attempt.booking
     stage = attempt.stage_with(booking)
+    if stage == "unknown" and Reconciliation.has_read(attempt.state_at):
+        stage = "refused"  # among all that changed at Cal.com since is no such booking
+    look = request.args.get("look", 0, type=int)
+    is_awaited = stage in {"sending", "unknown"} and 0 <= look < ENOUGH_LOOKS
     context = {
         "service": attempt.service,
         "attempt": attempt,
         "booking": booking,
         "stage": stage,
+        "next_look": look + 1 if is_awaited else None,
         "zone": zone_or_none(attempt.time_zone) or settings.owner_zone,
         "receipt": Receipt.of(attempt.service, booking, attempt),
         "manage": Link(attempt_id=attempt.id).token(Purpose.SEE),
@@ -385,10 +396,10 @@ def asked_beforehand(booker: Booker) -> dict[str, list[str]]:
     return prefilled(booker.event_type, request.args.to_dict(flat=False))
 
 
-def booked_here(service: Service, form: DetailsForm) -> BookingAttempt | None:
+def sent_here(service: Service, form: DetailsForm) -> BookingAttempt | None:
     """Somebody went back and filled in the form anew: their own booking is not "taken". Only for the browser that made
     it, by its signed cookie: the same e-mail address from elsewhere may be a stranger's guess."""
-    attempt = last_booked()
+    attempt = last_sent()
     wanted = (service.id, form.start_at, fields.email(form.email.data))
     if attempt is not None and wanted == (attempt.service_id, attempt.start_at, attempt.email):
         return attempt
@@ -396,11 +407,15 @@ def booked_here(service: Service, form: DetailsForm) -> BookingAttempt | None:
     return None
 
 
-def last_booked() -> BookingAttempt | None:
-    """What this browser booked last by our own steps, while it stands."""
-    attempt_id = session.get(LAST_BOOKED)
+def last_sent() -> BookingAttempt | None:
+    """What this browser sent last by our own steps, while it stands, or nobody knows whether it does."""
+    attempt_id = session.get(LAST_SENT)
     attempt = db.session.get(BookingAttempt, attempt_id) if attempt_id else None
-    return attempt if attempt is not None and attempt.stage in {"booked", "requested"} else None
+    if attempt is None:
+        return None
+    stage = attempt.stage
+    is_open = stage in {"sending", "unknown"} and not Reconciliation.has_read(attempt.state_at)
+    return attempt if is_open or stage in STANDS else None
 
 
 def redirect_to_done(attempt: BookingAttempt) -> AnyResponse:
@@ -472,7 +487,7 @@ def kept_of(booker: Booker) -> dict[str, Any]:
 def answer(attempt: BookingAttempt, service: Service, form: DetailsForm, zone: ZoneInfo) -> AnyResponse:
     """After a POST: to the done page, or back into the form with what was typed."""
     if attempt.state is not AttemptState.REFUSED:
-        session[LAST_BOOKED] = attempt.id
+        session[LAST_SENT] = attempt.id
         return redirect_to_done(attempt)
     refusal, start = attempt.refusal or Refusal.NOT_ACCEPTED, attempt.start_at
     db.session.close()

@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from hds.bookings.models import AttemptState, BookingAttempt, Refusal
+from hds.bookings.reconciliation import CHANGES, Reconciliation
 from hds.calcom.client import CalClient
 from hds.extensions import db
 from hds.lib.times import parse_utc, utcnow
@@ -176,7 +177,8 @@ def test_a_crash_after_the_call_is_found_by_the_next_post(
     db.session.commit()
     page = client.get(place).text
     assert "We do not know yet" in page
-    assert "hx-trigger" not in page
+    assert "Look now" in page
+    assert "hx-trigger" not in client.get(f"{place}?look=60").text
     line.calls = []
     assert visitor.send().status_code == 303
     assert line.calls == ["look"]
@@ -208,6 +210,43 @@ def test_a_crash_before_the_call_books_after_looking(
     assert attempts()[0].start_at == parse_utc(other)
     assert booked_at(sandbox_url, start) == []
     assert len(booked_at(sandbox_url, other)) == 1
+
+
+def test_whoever_goes_back_from_what_is_unknown_does_not_book_it_twice(
+    line: BadLine, visit: Any, free_times: Any, sandbox_url: str, client: FlaskClient
+) -> None:
+    line.plan, line.look_up = ["lose the answer"], "fail"
+    start = free_times(days=24)[0]
+    visitor, in_another_tab = visit(start), visit(start)
+    place = visitor.send().location
+    back = client.get(visitor.url)
+    assert (back.status_code, "We do not know yet" in client.get(back.location).text) == (303, True)
+    line.look_up, line.calls = "pass", []
+    assert "You are booked" in client.get(in_another_tab.send().location).text
+    assert line.calls == ["look"]
+    assert len(attempts()) == len(booked_at(sandbox_url, start)) == 1
+    assert "You are booked" in client.get(place).text
+
+
+def test_what_was_never_booked_is_said_once_the_changes_were_read(
+    line: BadLine, visit: Any, free_times: Any, client: FlaskClient
+) -> None:
+    line.plan, line.look_up = ["lose the question"], "fail"
+    start = free_times(days=24)[1]
+    visitor = visit(start)
+    place = visitor.send().location
+    assert "This page looks again by itself" in client.get(place).text
+    Reconciliation.prepare()
+    row = Reconciliation.of(CHANGES)
+    assert row is not None
+    row.succeeded_at = utcnow() + timedelta(minutes=3)
+    db.session.commit()
+    page = client.get(place).text
+    assert "Nothing was booked" in page
+    assert "hx-trigger" not in page
+    line.look_up = "pass"
+    assert "You are booked" in client.get(visit(start).send().location).text
+    assert "You are booked" not in client.get(place).text
 
 
 def test_the_webhook_settles_what_stayed_unknown(
