@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from hds.bookings.calendar_entry import CalendarEntry
+from hds.bookings.chain import PaymentState
 from hds.bookings.models import Booking, BookingAttempt
 from hds.bookings.words import Where, changeable_until, price, where_chosen, where_on_page
 from hds.services.models import Service
@@ -48,7 +49,8 @@ class Receipt:
 def _price(service: Service, booking: Booking | None) -> str:
     if booking is None or not booking.price_amount:
         return price(service.price_amount, service.price_currency)
-    return price(booking.price_amount, booking.price_currency, booking.payment_state)
+    state = PaymentState.NONE if booking.is_seated else booking.payment_state  # with seats it is one of theirs
+    return price(booking.price_amount, booking.price_currency, state)
 
 
 def _masked(booking: Booking) -> str:

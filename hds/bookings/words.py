@@ -81,10 +81,14 @@ def where(
 
 
 def where_of(booking: Booking, *, for_owner: bool = False) -> Where | None:
-    """With its link, for a mail."""
+    """With its link, for a mail. Of several who have seats, none reads another's number or address."""
     kind = chain.read([event.fact for event in booking.events]).details.location_kind
-    phone = booking.contact.phone if booking.contact else None
-    return where(kind, booking.location, booking.meeting_url, phone, for_owner=for_owner)
+    phone, place = booking.contact.phone if booking.contact else None, booking.location
+    if booking.is_seated and not for_owner:
+        numbers = {_digits(person.phone or "") for person in booking.bookers} - {""}
+        is_somebodys = kind in {CALLED, THERE, ELSEWHERE} or _digits(place or "") in numbers
+        phone, place = None, kind if is_somebodys else place
+    return where(kind, place, booking.meeting_url, phone, for_owner=for_owner)
 
 
 def where_chosen(attempt: BookingAttempt) -> Where | None:

@@ -2,16 +2,22 @@
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from hds.bookings.chain import FactKind, PaymentState, Person
 from hds.bookings.models import AttemptState, BookingAttempt, Refusal
+from hds.bookings.receipt import Receipt
+from hds.bookings.words import where_of, where_on_page
 from hds.calcom.client import CalClient
 from hds.extensions import db
+from hds.lib.times import utcnow
 from tests.bookings.visitor import Visitor
+from tests.factories import in_days, make_booking
 
 SEATS = {"seatsPerTimeSlot": 2, "showAttendeeInfo": False, "showAvailabilityCount": True}
 PAGE = "/book-consultation/made"
@@ -79,3 +85,58 @@ def test_seats_that_nobody_shall_see_are_not_shown(
     page = client.get(f"{PAGE}?day={start[:10]}&zone=UTC").text
     assert f'value="{start}"' in page
     assert "seats left" not in page
+
+
+def test_a_later_seat_that_nobody_answered_for_is_found_by_our_reference(app: Flask, strategy: Any) -> None:
+    """The booking is older, and its first booker is somebody else."""
+    start = in_days(5)
+    ann, bob = (Person(email=f"{name}@acme.example", name=name, time_zone="UTC") for name in ("ann", "bob"))
+    told = {"is_seated": True, "start_at": start}
+    booking = make_booking(subject=ann.email, attendees=[ann], **told)
+    booking.created_at = utcnow() - timedelta(days=1)
+    attempt = BookingAttempt(
+        form_token="t" * 32,
+        reference="r" * 22,
+        service_id=strategy.id,
+        start_at=start,
+        time_zone="UTC",
+        name="bob",
+        email=bob.email,
+        state=AttemptState.UNKNOWN,
+    )
+    db.session.add(attempt)
+    db.session.commit()
+    assert attempt.booking is None
+    make_booking(subject=bob.email, attendees=[bob], reference="r" * 22, **told)
+    assert attempt.booking is booking
+    assert attempt.stage == "booked"
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "said"),
+    [
+        ("phone", "+12025550199", "We call you"),
+        (None, "+12025550199", ""),
+        ("attendeeInPerson", "1 Ann St", "We come to you"),
+        ("somewhereElse", "Ann's garden", ""),
+        ("userPhone", "+12125550100", "You call +12125550100"),
+        ("inPerson", "5 Hudson St", "In person: 5 Hudson St"),
+    ],
+)
+def test_nobody_reads_where_another_seat_is_called_or_visited(
+    app: Flask, strategy: Any, kind: str | None, place: str, said: str
+) -> None:
+    ann = Person(email="ann@acme.example", name="Ann", phone="+1 202 555 0199")
+    told = {"location": place, "location_kind": kind, "meeting_url": None, "is_seated": True, "attendees": [ann]}
+    booking = make_booking(subject=ann.email, **told)
+    assert str(where_on_page(booking) or "") == said
+    assert place in str(where_of(booking, for_owner=True))
+
+
+def test_nobody_reads_whether_another_seat_is_paid(app: Flask, strategy: Any) -> None:
+    ann = Person(email="ann@acme.example", name="Ann")
+    told = {"price": 15000, "currency": "USD", "is_seated": True, "attendees": [ann]}
+    make_booking(kind=FactKind.PAID, **told)
+    booking = make_booking(subject=ann.email, **told)
+    assert booking.payment_state is PaymentState.PAID
+    assert Receipt.of(strategy, booking).price == "$150"
