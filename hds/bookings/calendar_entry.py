@@ -12,10 +12,11 @@ from urllib.parse import urlencode, urlsplit
 from flask import current_app
 
 from hds.bookings.chain import BookingStatus
+from hds.bookings.links import Link
 from hds.bookings.models import ENDED_EARLY, Booking, BookingAttempt
 from hds.bookings.words import where_chosen, where_on_page
 from hds.config import settings
-from hds.extensions import db
+from hds.contacts.models import Contact
 from hds.lib import tokens
 from hds.lib.times import iso_utc, utcnow
 from hds.services.models import Service
@@ -130,17 +131,21 @@ class CalendarEntry:
         return calendar.to_ical()
 
 
-def file_address(booking: Booking) -> str:
-    """Where a mail finds the booking's file; it stays, whatever becomes of the booking."""
-    token = tokens.sign(PURPOSE, booking.id)
+def file_address(booking: Booking, contact: Contact | None = None) -> str:
+    """Where the mail of somebody who takes part, the booker unless another is named, finds the booking's file; it
+    stays, whatever becomes of the booking."""
+    token = tokens.sign(PURPOSE, [booking.id, contact.id if contact else booking.contact_id])
     values = {"slug": booking.service.slug if booking.service else "", "token": token}
     return settings.public_url + current_app.url_map.bind("").build("bookings.calendar_file", values)
 
 
 def booking_of(slug: str, token: str) -> Booking | None:
-    booking_id = tokens.read(PURPOSE, token, TOKEN_SECONDS)
-    booking = db.session.get(Booking, booking_id) if isinstance(booking_id, int) else None
-    return booking if booking and booking.service and booking.service.slug == slug else None
+    match tokens.read(PURPOSE, token, TOKEN_SECONDS):
+        case [int(booking_id), int(contact_id)]:
+            found = Link(booking_id, contact_id).bookings
+            theirs = (booking for booking in found if contact_id in {person.contact_id for person in booking.people})
+            return next((booking for booking in theirs if booking.service and booking.service.slug == slug), None)
+    return None
 
 
 def _title(service: Service) -> str:

@@ -19,8 +19,7 @@ from hds.bookings.acts import Actor, ActRefusal, ActState, BookingAct, Verb, Wis
 from hds.bookings.availability import Openings, alternatives, is_offered, openings
 from hds.bookings.booker import Booker
 from hds.bookings.changes import SAY_WHY, ChangeForm, MoveForm
-from hds.bookings.links import Link, Purpose
-from hds.bookings.models import Booking
+from hds.bookings.links import AFTERWARDS, Link, Purpose
 from hds.bookings.picker import Picker
 from hds.bookings.receipt import Receipt
 from hds.bookings.reconciliation import Reconciliation
@@ -156,7 +155,7 @@ def show(token: str, looks: int) -> Response:
         "asked": asked,
         "moved": theirs.latest if is_news(theirs) else None,
         "receipt": theirs.receipt,
-        "calendar_file": calendar_file(theirs.booking),
+        "calendar_file": calendar_file(theirs),
         **polling(token, looks, is_waiting=stage in {"asked", "unknown"}),
     }
     return page("see", "Your booking is moved" if is_moved(context) else TITLES[stage], context)
@@ -208,8 +207,8 @@ def is_moved(context: dict[str, Any]) -> bool:
     )
 
 
-def calendar_file(booking: Booking) -> str | None:
-    return calendar_entry.file_address(booking) if booking.service else None
+def calendar_file(theirs: Theirs) -> str | None:
+    return calendar_entry.file_address(theirs.booking, theirs.contact) if theirs.booking.service else None
 
 
 # Move
@@ -523,9 +522,13 @@ def find(purpose: Purpose, token: str) -> Theirs | None:
     if link is None:
         refuse(404, WRONG)
     theirs = Theirs.of(link)
-    if theirs is None and link.attempt is None:
+    if theirs is not None:
+        is_expired = theirs.is_expired
+    elif attempt := link.attempt:
+        is_expired = utcnow() > attempt.start_at + AFTERWARDS
+    else:
         refuse(404, WRONG)
-    if theirs is not None and theirs.is_expired:
+    if is_expired:
         refuse(410, EXPIRED)
     return theirs
 

@@ -66,7 +66,7 @@ def _for_booker(message: Message, booking: Booking) -> dict[str, object]:
         # Who has the mail may move and cancel.
         "links": {purpose.value: theirs.link.address(purpose) for purpose in Purpose},
         "entry": CalendarEntry.of_booking(booking),
-        "calendar_file": file_address(booking),
+        "calendar_file": file_address(booking, theirs.contact),
     }
 
 

@@ -536,6 +536,18 @@ def test_the_done_page_leads_to_the_booking_as_soon_as_there_is_one(
     assert str(attempt.booking_uid) not in page.text
 
 
+def test_while_no_booking_is_known_the_link_ends_a_week_after_the_wished_time(
+    client: FlaskClient, visit: Any, cal: CalClient, free_times: Any
+) -> None:
+    start = free_times(days=24)[2]
+    link = re.search(r'href="(/bookings/[^"]+)"', client.get(visit(start).send().location).text)
+    assert link
+    with time_machine.travel(datetime.fromisoformat(start) + timedelta(days=8)):
+        answer = client.get(link[1])
+    assert answer.status_code == 410
+    assert EMAIL not in answer.text
+
+
 # Seats
 
 
