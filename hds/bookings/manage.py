@@ -338,7 +338,7 @@ class MoveStep:
             return replace(step, theirs=find_or_refuse(Purpose.MOVE, token))
         step.ask_why(booker)
         theirs = find_or_refuse(Purpose.MOVE, token)
-        return replace(step, theirs=theirs, known=booker, bar=bar_of_type(booker.event_type))
+        return replace(step, theirs=theirs, known=booker, bar=bar_of_type(booker.event_type, theirs.booking.start_at))
 
     def ask_why(self, booker: Booker) -> None:
         """As the event type's own question puts it."""

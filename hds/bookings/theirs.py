@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -31,6 +31,7 @@ class Bar(StrEnum):
     DECLINED = "This request was declined."
     OVER = "This meeting has begun, or is over."
     TOO_SOON = "It begins too soon to be moved or cancelled online."
+    TOO_SOON_TO_MOVE = "It begins too soon to be moved online."
     NO_CANCELLING = "This consultation cannot be cancelled online."
     NO_MOVING = "This consultation cannot be moved online."
     UNPAID = "Its payment is still open, so it cannot be moved. Pay first, by the link in Cal.com’s mail."
@@ -225,8 +226,8 @@ class Theirs:
         return self.bar(Verb.CANCEL) is None
 
 
-def bar_of_type(event_type: EventType | None) -> Bar | None:
-    """Why bookings of this event type cannot be moved by our own steps."""
+def bar_of_type(event_type: EventType | None, start: datetime | None = None) -> Bar | None:
+    """Why a booking of this event type, which begins at `start`, cannot be moved by our own steps."""
     if event_type is None:
         return Bar.UNTOLD
     if event_type.is_recurring or event_type.is_instant:
@@ -235,7 +236,10 @@ def bar_of_type(event_type: EventType | None) -> Bar | None:
         return Bar.PROOF
     if event_type.seats:
         return Bar.SEAT
-    return None if event_type.can_move else Bar.NO_MOVING
+    if not event_type.can_move:
+        return Bar.NO_MOVING
+    stays = timedelta(minutes=event_type.minutes_it_stays or 0)
+    return Bar.TOO_SOON_TO_MOVE if start and start - stays <= utcnow() else None
 
 
 def _said(answer: object) -> str:

@@ -202,6 +202,7 @@ class EventType(_Answer):
     needs_confirmation: bool = False
     can_cancel: bool = True
     can_move: bool = True
+    minutes_it_stays: Count = None  # before it begins, in which attendees cannot move it
     length_options: Annotated[list[int], BeforeValidator(lambda value: items(value, whole(1, 1440)))] = Field(
         [], alias="lengthInMinutesOptions"
     )
@@ -223,6 +224,7 @@ class EventType(_Answer):
             "needs_confirmation": _is_on(value.get("confirmationPolicy")),
             "can_cancel": part(value, "disableCancelling", "disabled") is not True,
             "can_move": part(value, "disableRescheduling", "disabled") is not True,
+            "minutes_it_stays": part(value, "disableRescheduling", "minutesBefore"),
             "window": next((entry for entry in _objects(_listed(value.get("bookingWindow"))) if _is_on(entry)), {}),
             "seats": part(value, "seats", "seatsPerTimeSlot") or value.get("seatsPerTimeSlot"),
             "shows_seats": part(value, "seats", "showAvailabilityCount") is True

@@ -211,6 +211,20 @@ def test_what_our_own_steps_cannot_move(stated: dict[str, Any], bar: Bar | None)
     assert bar_of_type(EventType.model_validate({"id": 1, **stated})) is bar
 
 
+@pytest.mark.parametrize(("days", "bar"), [(1.5, Bar.TOO_SOON_TO_MOVE), (2.5, None)])
+def test_the_event_types_own_notice_is_said_before_anything_is_chosen(
+    client: FlaskClient, use_cal: Any, httpserver: HTTPServer, strategy: Any, days: float, bar: Bar | None
+) -> None:
+    stays = {"disabled": False, "minutesBefore": 2 * 24 * 60}
+    event_type = {"id": 1001, "slug": "strategy-consultation", "lengthInMinutes": 30, "disableRescheduling": stays}
+    assert bar_of_type(EventType.model_validate(event_type), in_days(days)) is bar
+    httpserver.expect_request("/v2/event-types/1001").respond_with_json({"status": "success", "data": event_type})
+    httpserver.expect_request("/v2/slots").respond_with_json({"status": "success", "data": {}})
+    use_cal(httpserver.url_for("").rstrip("/"))
+    page = client.get(path(make_booking(start_at=in_days(days)), Purpose.MOVE)).text
+    assert ("It begins too soon to be moved online." in page) is (bar is not None)
+
+
 def test_a_reason_that_the_event_type_wants_is_asked_for_before_anything_is_sent(
     client: FlaskClient, use_cal: Any, httpserver: HTTPServer, strategy: Any
 ) -> None:
