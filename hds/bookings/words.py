@@ -93,9 +93,12 @@ def where_of(booking: Booking, *, for_owner: bool = False) -> Where | None:
 
 def where_chosen(attempt: BookingAttempt) -> Where | None:
     """The place that somebody chose in our form, while no webhook has told of it."""
+    if attempt.place is None:
+        return None
     called = CALLED if attempt.phone else CALLING
-    kind = {"video": VIDEO, "phone": called, "in_person": HERE}.get(attempt.place or "")
-    return _link_follows(where(kind, None, phone=attempt.phone))
+    kinds = {"phone": called, "call_us": CALLING, "in_person": HERE, "address": THERE, "elsewhere": ELSEWHERE}
+    kind = kinds.get(attempt.place, VIDEO)  # else it is named by the app of the call
+    return _link_follows(where(kind, attempt.place_detail, phone=attempt.phone))
 
 
 def where_on_page(booking: Booking) -> Where | None:

@@ -7,8 +7,8 @@ import pytest
 import time_machine
 
 from hds.bookings.chain import FactKind, PaymentState, Person
-from hds.bookings.models import Booking
-from hds.bookings.words import changeable_until, fixed_once_taken, price, where, where_of, where_on_page
+from hds.bookings.models import Booking, BookingAttempt
+from hds.bookings.words import changeable_until, fixed_once_taken, price, where, where_chosen, where_of, where_on_page
 from hds.extensions import db
 from tests.deliveries import arrive, delivery
 from tests.factories import ServiceFactory, make_booking
@@ -165,3 +165,20 @@ def test_who_takes_a_time_that_is_near_is_told_that_it_stays(noon, can_move, can
     service = ServiceFactory.build(can_move=can_move, can_cancel=can_cancel)
     assert fixed_once_taken(noon + timedelta(hours=24), service) == said
     assert fixed_once_taken(noon + timedelta(hours=24, seconds=1), service) == ""
+
+
+@pytest.mark.parametrize(
+    ("place", "typed", "said"),
+    [
+        ("video", None, "Video call; the link comes by mail"),
+        ("link", None, "Video call; the link comes by mail"),
+        ("zoom", None, "Video call; the link comes by mail"),
+        ("call_us", None, "By phone: you call us"),
+        ("in_person", None, "In person"),
+        ("address", "2 Side St", "We come to you: 2 Side St"),
+        ("elsewhere", "The café", "The café"),
+        (None, None, ""),
+    ],
+)
+def test_what_was_chosen_in_our_form_is_said_at_once(place, typed, said):
+    assert str(where_chosen(BookingAttempt(place=place, place_detail=typed)) or "") == said
