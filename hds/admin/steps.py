@@ -85,6 +85,10 @@ def _can_be_refunded(booking: Booking) -> bool:
     return booking.payment_state in {PaymentState.PAID, PaymentState.FAILED}
 
 
+def _is_settled_by_staff(booking: Booking) -> bool:
+    return booking.payment is not None and booking.payment.is_settled_by_staff
+
+
 def _can_have_failed(booking: Booking) -> bool:
     return booking.payment_state in {PaymentState.PENDING, PaymentState.PAID, PaymentState.REFUNDED}
 
@@ -204,6 +208,18 @@ STEPS = (
         button="Mark as failed",
         done="Payment marked as failed",
         makes_sense=_can_have_failed,
+        needs_key=False,
+    ),
+    Step(
+        "payment",
+        Verb.TAKE_BACK_PAYMENT,
+        link="Take back the mark of the payment",
+        title="Take back how the payment was marked",
+        does="The books here say again what Cal.com told: that it is paid, or not paid yet. No money moves.",
+        mails="Nobody is mailed.",
+        button="Take the mark back",
+        done="Mark of the payment taken back",
+        makes_sense=_is_settled_by_staff,
         needs_key=False,
     ),
     Step(

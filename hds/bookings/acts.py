@@ -20,7 +20,7 @@ from hds.accounts.models import Staff
 from hds.bookings import reconcile
 from hds.bookings.booker import cal
 from hds.bookings.chain import BookingStatus, FactKind, PaymentState
-from hds.bookings.models import Booking
+from hds.bookings.models import BOOKINGS_LOCK, Booking
 from hds.calcom.answers import Booking as CalBooking
 from hds.calcom.client import CalClient
 from hds.calcom.errors import (
@@ -34,7 +34,7 @@ from hds.calcom.errors import (
 )
 from hds.extensions import db
 from hds.lib import moments
-from hds.lib.models import Base, BigId, State, UTCDateTime, insert_or_ignore
+from hds.lib.models import Base, BigId, State, UTCDateTime, insert_or_ignore, one_at_a_time
 from hds.lib.times import utcnow
 
 log = structlog.get_logger(part="bookings")
@@ -55,6 +55,7 @@ class Verb(StrEnum):
     NOTE = "note"
     SET_REFUNDED = "set_refunded"
     SET_FAILED = "set_failed"
+    TAKE_BACK_PAYMENT = "take_back_payment"
 
 
 class Actor(StrEnum):
@@ -99,7 +100,7 @@ _SAYS = {
     "cannot post": ActRefusal.NO_SUCH_CALL,
 }
 _PAYMENTS = {Verb.SET_REFUNDED: PaymentState.REFUNDED, Verb.SET_FAILED: PaymentState.FAILED}
-_OURS = {Verb.NOTE, *_PAYMENTS}
+_OURS = {Verb.NOTE, Verb.TAKE_BACK_PAYMENT, *_PAYMENTS}
 
 
 @dataclass(frozen=True)
@@ -284,11 +285,12 @@ def outcome_of(form_token: str) -> BookingAct:
 
 
 def _write_down(booking_id: int, wish: Wish) -> BookingAct:
-    booking = db.session.get(Booking, booking_id)
+    one_at_a_time(BOOKINGS_LOCK)  # a worker may read the payment anew
+    booking = db.session.get(Booking, booking_id, populate_existing=True)
     if booking is None:
         raise LookupError("no such booking")
-    if _insert(booking, wish, ActState.DONE) is not None and wish.verb in _PAYMENTS and booking.payment:
-        booking.payment.state, booking.payment.state_at = _PAYMENTS[wish.verb], utcnow()
+    if _insert(booking, wish, ActState.DONE) is not None and wish.verb is not Verb.NOTE:
+        booking.settle_payment(_PAYMENTS.get(wish.verb))
     db.session.commit()
     return outcome_of(wish.form_token)
 

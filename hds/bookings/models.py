@@ -265,6 +265,14 @@ class Booking(Base):
         elif self.status is BookingStatus.REQUESTED and picture.was_requested:
             announce("booking requested", self)
 
+    def settle_payment(self, state: PaymentState | None) -> None:
+        """As staff say. None: they take back what they said, and Cal.com's word stands again."""
+        if self.payment is None:
+            return
+        self.payment.state, self.payment.state_at = state or PaymentState.NONE, utcnow()
+        if state is None:
+            self._settle(chain.read([event.fact for event in self.events]))
+
     @classmethod
     def _of_chain(cls, fact: Fact, ical_uid: str | None) -> "Booking":
         uids = [uid for uid in (fact.uid, fact.previous_uid) if uid]

@@ -262,6 +262,30 @@ def test_a_note_and_the_payment_need_no_cal_com(signed_in: FlaskClient, unreacha
     assert do(signed_in, booking, "note", reason="").status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("kind", "mark", "before"),
+    [
+        (FactKind.PAID, "refund", PaymentState.PAID),
+        (FactKind.PAYMENT_INITIATED, "failed-payment", PaymentState.PENDING),
+    ],
+)
+def test_a_payment_that_was_marked_by_mistake_is_again_what_cal_com_told(
+    signed_in: FlaskClient, unreachable: Any, strategy: Any, kind: FactKind, mark: str, before: PaymentState
+) -> None:
+    booking = make_booking(kind=kind, price=15000, currency="USD")
+    assert "payment" not in offered(signed_in.get(page_of(booking)).text)
+    do(signed_in, booking, mark)
+    assert booking.payment_state not in {PaymentState.PAID, PaymentState.PENDING}
+    do(signed_in, booking, "payment")
+    assert booking.payment_state is before
+    page = signed_in.get(page_of(booking)).text
+    assert "Mark of the payment taken back" in page
+    assert {mark} <= offered(page)
+    Booking.record(fact("uid1", FactKind.PAID, price=15000, currency="USD"))
+    db.session.commit()
+    assert booking.payment_state is PaymentState.PAID
+
+
 WHEN = {
     "asked": (FactKind.REQUESTED, 3, {"acceptance", "decline", "move", "request-to-move", "note"}),
     "asked, and over": (FactKind.REQUESTED, -3, {"decline", "note"}),
