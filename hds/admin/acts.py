@@ -18,6 +18,7 @@ from hds.bookings.acts import Actor, ActRefusal, ActState, BookingAct, Verb, Wis
 from hds.bookings.availability import alternatives, openings
 from hds.bookings.models import Booking
 from hds.bookings.picker import Picker
+from hds.bookings.questions import text
 from hds.calcom.errors import CalError
 from hds.config import settings
 from hds.extensions import db
@@ -43,7 +44,7 @@ class ActForm(FlaskForm):
     start = RadioField("Choose another time", choices=[], validate_choice=False)
     reason = TextAreaField(
         "Your reason",
-        filters=[lambda text: text.strip() if text else ""],
+        filters=[text],
         validators=[Length(max=LONGEST_REASON, message=f"Shorten this to {LONGEST_REASON:,} characters, please.")],
     )
 
