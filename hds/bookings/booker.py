@@ -102,6 +102,10 @@ class Booker:
     def takes_payment(self) -> bool:
         return self.event_type is not None and self.event_type.price > 0
 
+    def awaits_approval(self, service: Service) -> bool:
+        """Whether the host answers first, as Cal.com says; while it does not, as the catalogue does."""
+        return self.event_type.needs_confirmation if self.event_type else service.needs_approval
+
     @property
     def asked(self) -> Asked:
         return Asked.of(self.event_type) if self.event_type else Asked()

@@ -280,6 +280,19 @@ def test_what_needs_approval_is_a_request(cal: CalClient, intro: Any, client: Fl
     assert "You are booked" not in page
 
 
+@pytest.mark.parametrize("asks", [True, False])
+def test_whether_the_host_answers_first_is_said_as_cal_has_it(
+    cal: CalClient, strategy: Any, intro: Any, client: FlaskClient, free_times: Any, asks: bool
+) -> None:
+    """The owner changed it there, and has not taken it over here yet."""
+    for service in (strategy, intro):
+        service.needs_approval = not service.needs_approval
+    db.session.commit()
+    slug, event_type = ("intro", 1003) if asks else ("strategy-consultation", 1001)
+    page = client.get(f"{BASE}/{slug}/details?start={free_times(event_type)[3]}&zone=UTC").text
+    assert ("Ask for this time" in page) is ("We look at your request" in page) is asks
+
+
 def test_errors_keep_what_was_typed(cal: CalClient, visit: Any, free_times: Any) -> None:
     for htmx in (False, True):
         answer = visit(free_times()[0]).send(htmx=htmx, name=" ", email="priya@", notes="<b>{{7*7}}</b>", place="phone")
