@@ -60,9 +60,11 @@ def read_wish(asked: Mapping[str, str], owner_zone: ZoneInfo, now: datetime) -> 
 
 
 def read_start(text: str, now: datetime) -> datetime | None:
-    """A time to come, no further away than the months that can be looked at; None for anything else."""
+    """A whole minute to come, no further away than the months that can be looked at; None for anything else."""
     moment = parse_utc(text)
-    return moment if moment and now < moment < now + timedelta(days=31 * (MONTHS_AHEAD + 1)) else None
+    if moment is None or moment.second or moment.microsecond:
+        return None
+    return moment if now < moment < now + timedelta(days=31 * (MONTHS_AHEAD + 1)) else None
 
 
 def weeks(month: date) -> list[list[date | None]]:

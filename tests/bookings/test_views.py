@@ -15,7 +15,7 @@ from hds.calcom.client import CalClient, Person, Target
 from hds.calcom.errors import Invalid
 from hds.config import BookerKind
 from hds.extensions import db
-from hds.lib.times import iso_utc, parse_utc
+from hds.lib.times import iso_utc, parse_utc, utcnow
 from tests import https
 from tests.bookings.visitor import HTMX, PHONE, Visitor
 from tests.factories import ServiceFactory
@@ -345,7 +345,16 @@ def test_a_time_that_is_near_says_that_it_stays(
 
 def test_details_without_a_time_to_come_lead_back(cal: CalClient, client: FlaskClient, strategy: Any) -> None:
     details = f"{BASE}/strategy-consultation/details"
-    for start in ("x", "2020-01-01T10:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"):
+    odd = iso_utc(utcnow() + timedelta(days=3))[:-3]
+    for start in (
+        "x",
+        "2020-01-01T10:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+        f"{odd}07Z",
+        f"{odd}00.5Z",
+        f"{odd}00",
+    ):
         answer = client.get(details, query_string={"start": start, "zone": "UTC"}, follow_redirects=True)
         assert answer.request.path == f"{BASE}/strategy-consultation"
         assert answer.request.args["zone"] == "UTC"
