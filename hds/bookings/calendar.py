@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from hds.lib.times import parse_utc, say_clock, say_zone, zone_names, zone_or_none
+from hds.lib.times import parse_utc, say_local, say_zone, zone_names, zone_or_none
 
 MONTHS_AHEAD = 12
 Days = Mapping[date, list[datetime]]
@@ -75,7 +75,7 @@ def weeks(month: date) -> list[list[date | None]]:
 
 def parts_of_day(times: Iterable[datetime]) -> list[tuple[str, list[tuple[datetime, str]]]]:
     """The times of one day as morning, afternoon and evening, each with what it is called."""
-    named = list(_named(list(times)))
+    named = [(moment, say_local(moment)) for moment in times]
     groups = [
         (name, [(moment, label) for moment, label in named if begins <= moment.hour < ends])
         for name, begins, ends in _PARTS_OF_DAY
@@ -103,13 +103,6 @@ def zone_choices() -> list[tuple[str, list[tuple[str, str]]]]:
         region = name.partition("/")[0].replace("_", " ")
         regions.setdefault(region, []).append((name, say_zone(ZoneInfo(name))))
     return [(region, sorted(places, key=lambda place: place[1])) for region, places in regions.items()]
-
-
-def _named(times: list[datetime]) -> Iterable[tuple[datetime, str]]:
-    """When clocks go back an hour comes twice: only the zone's letters tell which 01:30 is meant."""
-    labels = [say_clock(moment) for moment in times]
-    for moment, label in zip(times, labels, strict=True):
-        yield moment, f"{label} {moment:%Z}" if labels.count(label) > 1 else label
 
 
 def _month(text: str) -> date | None:

@@ -65,8 +65,14 @@ def say_clock(local: datetime) -> str:
     return f"{local:%H:%M}"
 
 
+def say_local(local: datetime) -> str:
+    """14:30. When clocks go back an hour comes twice: only the zone's letters tell which 01:30 is meant."""
+    is_twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+    return f"{say_clock(local)} {local:%Z}" if is_twice else say_clock(local)
+
+
 def say_time(moment: datetime, zone: ZoneInfo) -> str:
-    return say_clock(moment.astimezone(zone))
+    return say_local(moment.astimezone(zone))
 
 
 @lru_cache(maxsize=256)  # whatever strangers' browsers say

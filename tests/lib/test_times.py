@@ -70,8 +70,9 @@ def test_a_day_says_its_year_only_where_it_is_another():
     [
         (datetime(2026, 3, 8, 6, 59, tzinfo=UTC), "01:59"),
         (datetime(2026, 3, 8, 7, 0, tzinfo=UTC), "03:00"),  # the clock went forward
-        (datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "01:30"),
-        (datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "01:30"),  # and back
+        (datetime(2026, 11, 1, 4, 30, tzinfo=UTC), "00:30"),
+        (datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "01:30 EDT"),
+        (datetime(2026, 11, 1, 6, 30, tzinfo=UTC), "01:30 EST"),  # and back
     ],
 )
 def test_the_time_follows_the_zones_clock(moment, said):
