@@ -44,15 +44,15 @@ class Openings:
     def later(self) -> date | None:
         """The month after, unless nothing can be booked then."""
         month = self.wish.later
-        return month if month and not (self.closes and month > self.closes) else None
+        return month if month and not _is_after(month, self.closes) else None
 
     @property
     def is_too_early(self) -> bool:
-        return self.opens is not None and self.wish.last_day < self.opens
+        return self.opens is not None and _is_after(self.opens, self.wish.last_day)
 
     @property
     def is_too_late(self) -> bool:
-        return self.closes is not None and self.wish.month > self.closes
+        return _is_after(self.wish.month, self.closes)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -79,6 +79,11 @@ class Openings:
         shown = say_day(self.day) if self.day else f"{self.wish.month:%B %Y}"
         count = len(self.times)
         return f"{shown}: {count or 'no'} free {'time' if count == 1 else 'times'}"
+
+
+def _is_after(day: date, end: date | None) -> bool:
+    """In every zone: Cal.com counts the days of its owner's, and a visitor's may be one ahead or behind."""
+    return end is not None and day > end + timedelta(days=1)
 
 
 def openings(booker: Booker, wish: Wish) -> Openings:
@@ -148,7 +153,7 @@ def _look_ahead(booker: Booker, month: Openings, *, until: float) -> Mapping[dat
     wish = month.wish
     first = max(following(wish.month), (month.opens or wish.today).replace(day=1))
     end = following(wish.today, MONTHS_AHEAD + 1)
-    while first < end and not (month.closes and first > month.closes) and time.monotonic() < until:
+    while first < end and not _is_after(first, month.closes) and time.monotonic() < until:
         after = min(following(first, LOOK_AHEAD_MONTHS), end)
         try:
             found = _slots(booker, first, after - timedelta(days=1), wish.zone)

@@ -51,6 +51,28 @@ def test_a_window_says_from_when_and_until_when(window: object, first: date, las
 
 
 @pytest.mark.parametrize(
+    ("window", "zone", "month"),
+    [
+        (["2026-11-25", "2026-11-30"], "Pacific/Kiritimati", date(2026, 12, 1)),
+        (["2026-12-01", "2026-12-10"], "Pacific/Pago_Pago", date(2026, 11, 1)),
+    ],
+)
+def test_a_window_is_of_the_owners_days_and_a_visitors_may_lie_beside_it(
+    window: list[str], zone: str, month: date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last evening is the first morning of the next month elsewhere."""
+    slot = datetime(2026, 12, 1, 4, tzinfo=UTC).astimezone(ZoneInfo(zone))
+    assert slot.date().replace(day=1) == month
+    event_type = EventType.model_validate({"id": 1, "bookingWindow": {"type": "range", "value": window}})
+    booker = Booker(Choice(Kind.NATIVE), Target(1), (), event_type)
+    monkeypatch.setattr("hds.bookings.availability._slots", lambda *given: {slot.date(): [slot]})
+    found = openings(booker, Wish(ZoneInfo(zone), TODAY, month))
+    assert found.times == [slot]
+    assert not found.is_too_early
+    assert not found.is_too_late
+
+
+@pytest.mark.parametrize(
     ("options", "usual", "asked", "lasts"),
     [
         ([30], 30, 30, None),
