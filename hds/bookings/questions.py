@@ -52,7 +52,7 @@ def line(value: str | None) -> str:
 
 
 def text(value: str | None) -> str:
-    return fields.text(value) or ""
+    return fields.text(value, LONGEST_TYPED) or ""
 
 
 def phone(value: str | None) -> str:

@@ -45,12 +45,12 @@ def name(value: object) -> str | None:
     return line(value, NAME_LENGTH)
 
 
-def text(value: object) -> str | None:
+def text(value: object, length: int = TEXT_LENGTH) -> str | None:
     """Several lines, as somebody typed them."""
     if not isinstance(value, str):
         return None
     plain = _CONTROLS_IN_TEXT.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
-    return plain.strip()[:TEXT_LENGTH] or None
+    return plain.strip()[:length] or None
 
 
 def email(value: object) -> str | None:
