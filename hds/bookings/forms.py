@@ -26,6 +26,7 @@ from hds.bookings.questions import (
     ask,
     check_addresses,
     check_phone,
+    hidden_answers,
     is_worded,
     left_over,
     line,
@@ -82,6 +83,7 @@ class DetailsForm(FlaskForm):
     questions: Sequence[Question] = ()
     left_over: Sequence[tuple[str, str]] = ()  # typed into what is not asked for now
     prefilled: Mapping[str, list[str]] = MappingProxyType({})
+    unseen: Mapping[str, Answer] = MappingProxyType({})  # answers to questions that are hidden
 
     def offer(
         self, places: Sequence[Place], asked: Asked | None = None, prefilled: Mapping[str, list[str]] | None = None
@@ -103,6 +105,7 @@ class DetailsForm(FlaskForm):
     def _ask(self, asked: Asked, *, is_known: bool) -> None:
         typed = request.form if self.is_submitted() else MultiDict()
         self.questions = ask(self, asked.questions, typed, self.prefilled)
+        self.unseen = hidden_answers(asked.hidden, self.prefilled)
         is_asked = {name: self.asks_for(name) for name in TYPED}
         is_asked |= {"notes": asked.notes is not None, "guests": asked.guests is not None}
         for name in [name for name, holds in is_asked.items() if name in self and not holds]:
@@ -141,7 +144,7 @@ class DetailsForm(FlaskForm):
     def answers(self) -> dict[str, Answer]:
         """Slug → answer, of what was answered."""
         given = ((question.asked.slug or "", question.answer) for question in self.questions)
-        return {slug: answer for slug, answer in given if answer is not None}
+        return {**self.unseen, **{slug: answer for slug, answer in given if answer is not None}}
 
     @property
     def token(self) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from werkzeug.datastructures import MultiDict
 from wtforms import (
     BooleanField,
     Field,
@@ -22,6 +23,7 @@ from wtforms.form import BaseForm
 from wtforms.validators import StopValidation
 from wtforms.widgets import CheckboxInput
 
+from hds.bookings.stated import OURS
 from hds.calcom import fields
 from hds.calcom.answers import BookingField, EventType
 from hds.calcom.booker import Asked
@@ -248,11 +250,21 @@ def label_of(asked: BookingField) -> str:
 
 
 def prefilled(event_type: EventType | None, address: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """What the page's address answers beforehand, by slug: what is in it of questions that may be asked this way."""
-    asked = Asked.of(event_type).questions if event_type else ()
-    may = (field.slug for field in asked if KINDS[field.type or ""].by_address)
+    """What the page's address answers beforehand, by slug: what is in it of questions that may be asked this way. Those
+    for our own words are not asked."""
+    asked = Asked.of(event_type) if event_type else Asked()
+    every = (field for field in (*asked.questions, *asked.hidden) if field.slug not in OURS)
+    may = (field.slug for field in every if KINDS[field.type or ""].by_address)
     found = ((slug, [value[:LONGEST_LINE] for value in address.get(slug, []) if value]) for slug in may if slug)
     return {slug: values for slug, values in found if values}
+
+
+def hidden_answers(asked: Iterable[BookingField], prefilled: Mapping[str, list[str]]) -> dict[str, Answer]:
+    """What the page's address answers of the questions that nobody sees, as far as it is an answer."""
+    form = Form()
+    questions = ask(form, [field for field in asked if field.slug in prefilled], MultiDict(), prefilled)
+    given = ((question.asked.slug or "", question.answer) for question in questions if question.field.validate(form))
+    return {slug: answer for slug, answer in given if answer is not None}
 
 
 def left_over(form: Form, formdata: Any, known: Iterable[str]) -> Iterator[tuple[str, str]]:

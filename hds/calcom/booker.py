@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from hds.calcom.answers import BookingField, EventType
 from hds.calcom.client import storable_metadata
+from hds.calcom.responses import SYSTEM_SLUGS
 from hds.lib.times import iso_utc
 
 # The kinds of questions that our own form can ask, as Cal.com calls them, and those that are nothing without options.
@@ -119,9 +120,11 @@ _NOTES = BookingField(slug="notes")
 
 @dataclass(frozen=True)
 class Asked:
-    """What an event type asks of who books, beside name, address and place. None: it is not asked."""
+    """What an event type asks of who books, beside name, address and place. None: it is not asked. `hidden`: what only
+    the address of the page answers."""
 
     questions: tuple[BookingField, ...] = ()
+    hidden: tuple[BookingField, ...] = ()
     notes: BookingField | None = _NOTES
     guests: BookingField | None = None
 
@@ -130,11 +133,11 @@ class Asked:
         """What our form cannot ask is left out: either nobody must answer it, or it is an obstacle. Who takes a seat
         takes one."""
         listed = {field.slug: field for field in event_type.fields}
-        shown = [field for field in event_type.fields if not field.is_hidden]
-        own = tuple(field for field in shown if field.slug not in _COMMON and _can_be_asked(field))
+        own = [field for field in event_type.fields if field.slug not in _COMMON and _can_be_asked(field)]
         notes, guests = listed.get("notes", cls.notes), listed.get("guests")
         return cls(
-            own,
+            tuple(field for field in own if not field.is_hidden),
+            tuple(field for field in own if field.is_hidden and field.slug not in SYSTEM_SLUGS),
             None if notes is None or notes.is_hidden else notes,
             None if guests is None or guests.is_hidden or not event_type.takes_guests or event_type.seats else guests,
         )

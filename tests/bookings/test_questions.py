@@ -166,6 +166,22 @@ def test_what_an_event_type_hides_is_not_asked() -> None:
     assert Asked.of(event_type).questions == ()
 
 
+def test_more_than_fits_is_not_cut_before_it_is_said(fill_in: Callable[..., DetailsForm]) -> None:
+    form = fill_in([], {"notes": "x" * 7000})
+    assert "Shorten this" in form.errors["notes"][0]
+    assert form.notes.data == "x" * 7000
+
+
+def test_an_address_answers_what_is_hidden_but_not_what_is_ours(fill_in: Callable[..., DetailsForm]) -> None:
+    fields = required(EACH_KIND, hidden=True)
+    ours = [{"type": "text", "slug": slug, "label": "x", "hidden": True} for slug in ("hds-reference", "hds-visit")]
+    query = "company=Acme&team=Huge&pace=Fast&topics=SEO&topics=Cars&budget=12&terms=true&mobile=%2B12025550123"
+    form = fill_in([*fields, *ours], {"q-goals": "More"}, f"{query}&hds-reference=x&hds-visit=y&site=javascript:1")
+    assert form.errors == {}
+    assert form.questions == []
+    assert form.answers == {"company": "Acme", "pace": "Fast", "budget": "12", "terms": True}
+
+
 # Against the sandbox
 
 
