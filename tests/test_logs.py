@@ -10,7 +10,7 @@ import structlog
 
 from hds.extensions import db
 from hds.lib import jobs as bell
-from hds.lib import logs
+from hds.lib import logs, tokens
 from hds.mail import jobs as mail
 from hds.mail.models import Message
 from hds.webhooks import jobs as webhooks
@@ -71,6 +71,13 @@ def test_a_signed_reference_in_a_path_is_not_logged(lines, client):
     client.get("/book-consultation/any/done/a-secret-token")
     [line] = lines()
     assert "a-secret-token" not in json.dumps(line)
+
+
+def test_a_signed_reference_in_a_mistyped_path_is_not_logged(lines, client):
+    token = tokens.sign("see a booking", [1, 2, 0])
+    client.get(f"/bookings/{token}/move/")
+    client.get(f"/bookings/{token}/confirm")
+    assert [line["path"] for line in lines()] == ["/bookings/…/move/", "/bookings/…/confirm"]
 
 
 def test_a_delivery_and_its_mails_are_told_by_their_ids_alone(lines, client, work):

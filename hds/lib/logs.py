@@ -4,6 +4,7 @@ Lines carry ids and paths: never bodies, query strings, tokens or addresses.
 """
 
 import logging
+import re
 import secrets
 import sys
 import time
@@ -13,6 +14,7 @@ import structlog
 from flask import Flask, Response, g, request
 
 log = structlog.get_logger(part="web")
+_SIGNED = re.compile(r"[\w-]+\.[\w-]{4,}\.[\w-]{20,}", re.ASCII)
 
 
 def configure(*, as_json: bool) -> None:
@@ -76,9 +78,11 @@ def log_requests(app: Flask) -> None:
 
 
 def _path() -> str:
-    """The path asked for; where it holds a signed reference, the rule that it matched."""
+    """The path asked for; where it holds a signed reference, the rule that it matched. A mistyped one matches none."""
     rule = request.url_rule
-    return rule.rule if rule and "token" in (request.view_args or {}) else request.path[:200]
+    if rule and "token" in (request.view_args or {}):
+        return rule.rule
+    return _SIGNED.sub("…", request.path)[:200]
 
 
 def where(error: BaseException) -> dict[str, str]:
