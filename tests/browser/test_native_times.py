@@ -100,6 +100,57 @@ def test_a_chosen_time_is_kept_from_others_until_it_is_given_back(
     expect(bob.page.locator(f"[name=start][value='{start}']")).to_have_count(1)
 
 
+def test_what_was_typed_waits_while_somebody_looks_at_other_times(open_window: Open, make_service: Make) -> None:
+    places = [{"type": "integration", "integration": "cal-video"}, {"type": "attendeePhone"}]
+    questions = [
+        {"type": "select", "slug": "team", "label": "Your team", "options": ["Small", "Large"]},
+        {"type": "checkbox", "slug": "topics", "label": "Your topics", "options": ["SEO", "Speed"]},
+    ]
+    fields = [{"required": False, "hidden": False, "placeholder": "", **question} for question in questions]
+    visit = open_window(PHONE)
+    page = visit.page
+    path = make_service(locations=places, bookingFields=fields)
+    choose(visit, path)
+
+    def expect_typed() -> None:
+        expect(page.get_by_label("Your name")).to_have_value("Priya Natarajan")
+        expect(page.get_by_label("E-mail address")).to_have_value("waits@acme.example")
+        expect(page.get_by_label("Phone number")).to_have_value("+1 202 555 0123")
+        expect(page.get_by_label("Your team")).to_have_value("Large")
+        expect(page.get_by_label("Speed")).to_be_checked()
+        expect(page.get_by_label("SEO")).not_to_be_checked()
+        expect(page.get_by_label("Your guests")).to_be_visible()
+        expect(page.get_by_label("Your guests")).to_have_value("bob@acme.example")
+        assert "acme" not in page.url
+
+    page.get_by_label("Your name").fill("Priya Natarajan")
+    page.get_by_label("E-mail address").fill("waits@acme.example")
+    page.get_by_label("Phone: we call you").check()
+    page.get_by_label("Phone number").fill("+1 202 555 0123")
+    page.get_by_label("Your team").select_option("Large")
+    page.get_by_label("Speed").check()
+    page.get_by_text("Bring somebody along").click()
+    page.get_by_label("Your guests").fill("bob@acme.example")
+    first = page.locator("form.fields [name=start]").get_attribute("value")
+    page.get_by_role("button", name="Change the time").click()
+    page.locator(".times li button").last.click()
+    expect(page.locator("h1")).to_have_text("Your details")
+    assert page.locator("form.fields [name=start]").get_attribute("value") != first
+    expect_typed()
+    visit.check()
+    page.reload()
+    expect_typed()
+    page.go_back()
+    expect(page.locator("h1")).to_have_text("Choose a time")
+    page.go_forward()
+    expect_typed()
+    send(page)
+    expect(page.locator("h1")).to_have_text("You are booked")
+    assert page.evaluate("sessionStorage.length") == 0
+    choose(visit, path)
+    expect(page.get_by_label("Your name")).to_have_value("")
+
+
 def test_each_takes_a_seat_until_none_is_left(open_window: Open, make_service: Make) -> None:
     path = make_service(seats={"seatsPerTimeSlot": 2, "showAttendeeInfo": False, "showAvailabilityCount": True})
     start = ""
