@@ -88,9 +88,11 @@ def take(booker: Booker, service_id: int, start: datetime, secret: str | None) -
         log.info("time not held", reason=str(error))
         if isinstance(error, Unavailable) and error.maybe_sent:
             return
-    hold = db.session.get(SlotHold, hold_id)
+    # Where another click ended it meanwhile, its number may be that one's now.
+    own = (SlotHold.id == hold_id) & (SlotHold.start_at == start) & SlotHold.reservation_uid.is_(None)
+    hold = db.session.scalar(db.select(SlotHold).where(own))
     if hold is None or uid is None:
-        db.session.execute(delete(SlotHold).where(SlotHold.id == hold_id))
+        db.session.execute(delete(SlotHold).where(own))
         db.session.commit()
         if uid:
             _give_back(uid)
