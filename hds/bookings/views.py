@@ -4,7 +4,7 @@ import secrets
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, abort, current_app, make_response, redirect, request, session, url_for
@@ -166,12 +166,18 @@ def elsewhere(slug: str) -> AnyResponse:
 def hold(slug: str) -> AnyResponse:
     """A time was clicked: it is kept from others, and its form comes. A link to the form holds nothing, as programs
     follow links."""
+    is_ours = is_from_here()
+    if is_ours and not has_session() and "again" not in request.args:
+        # Who keeps no cookies would meet their own hold as somebody else's: they come once more, with one or without.
+        name_browser()
+        asked = urlencode([*request.args.items(multi=True), ("again", "1")])
+        return make_response("", 307, {"Location": f"{url_for('.hold', slug=slug)}?{asked}"})
     service, zone = find_service(slug), asked_zone()
     start = calendar.read_start(request.form.get("start", ""), utcnow())
     booker = booker_of(service, own_steps=True).lasting(asked_minutes())
     if start is None or not booker.is_native:
         return redirect_to_times(service, start, zone, booker)
-    if is_from_here():
+    if is_ours and has_session():
         take_hold(booker, service.id, start)
     form = url_for(".details", slug=slug, start=iso_utc(start), zone=zone.key, **kept_of(booker))
     return redirect_to(form, into="#booking")
@@ -463,7 +469,7 @@ def is_bookable(page: DetailsStep, start: datetime) -> bool:
 def take_hold(booker: Booker, service_id: int, start: datetime) -> None:
     """Not more often than people click: a program could take all times from everybody. It may book, all the same."""
     with suppress(RateLimitExceeded), limiter.limit(limits.HOLDS, scope="holds"):
-        holds.take(booker, service_id, start, session.setdefault(BROWSER, secrets.token_urlsafe(24)))
+        holds.take(booker, service_id, start, name_browser())
 
 
 def is_from_here() -> bool:
@@ -476,7 +482,15 @@ def is_from_here() -> bool:
 def browser() -> str | None:
     """What this browser is known by, since it held a time. A session that is not there is not opened: pages of who has
     none are the same for everybody, and are sent compressed."""
-    return session.get(BROWSER) if current_app.config["SESSION_COOKIE_NAME"] in request.cookies else None
+    return session.get(BROWSER) if has_session() else None
+
+
+def name_browser() -> str:
+    return str(session.setdefault(BROWSER, secrets.token_urlsafe(24)))
+
+
+def has_session() -> bool:
+    return current_app.config["SESSION_COOKIE_NAME"] in request.cookies
 
 
 def kept_of(booker: Booker) -> dict[str, Any]:

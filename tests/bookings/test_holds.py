@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -11,12 +12,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from hds.bookings import holds
+from hds.bookings.booker import booker_of
 from hds.bookings.holds import SlotHold
+from hds.calcom.answers import Reservation
 from hds.calcom.client import CalClient
 from hds.calcom.errors import Unavailable
 from hds.extensions import db, limiter
 from hds.lib import limits
-from hds.lib.times import utcnow
+from hds.lib.times import parse_utc, utcnow
 from tests.bookings.visitor import HTMX, Visitor, hidden_fields
 from tests.test_limits import somewhere
 
@@ -26,8 +29,8 @@ PAGE = "/book-consultation/strategy-consultation"
 class Chooser:
     """Somebody in a browser of their own, who clicks on times."""
 
-    def __init__(self, app: Flask, slug: str = "strategy-consultation") -> None:
-        self.client, self.page = app.test_client(), f"/book-consultation/{slug}"
+    def __init__(self, app: Flask, slug: str = "strategy-consultation", *, cookies: bool = True) -> None:
+        self.client, self.page = app.test_client(use_cookies=cookies), f"/book-consultation/{slug}"
         self.origin = "http://localhost"
 
     def times(self, start: str) -> list[str]:
@@ -38,7 +41,10 @@ class Chooser:
         if not hasattr(self, "shown"):
             self.times(start)
         headers = {"Origin": self.origin, **(HTMX if htmx else {})}
-        return self.client.post(f"{self.page}/hold?zone=UTC", data={"start": start}, headers=headers)
+        answer = self.client.post(f"{self.page}/hold?zone=UTC", data={"start": start}, headers=headers)
+        if answer.status_code == 307:  # the same once more, as browsers do, with the cookie if they keep it
+            answer = self.client.post(answer.location, data={"start": start}, headers=headers)
+        return answer
 
 
 def rows() -> list[SlotHold]:
@@ -180,6 +186,52 @@ def test_who_has_no_session_gets_none_by_looking(start: str, client: FlaskClient
     assert "Set-Cookie" not in page.headers
     assert "Cookie" not in page.headers["Vary"]
     assert {"HX-Request-Type", "Accept-Language"} <= set(page.headers["Vary"].split(", "))
+
+
+@pytest.mark.parametrize("htmx", [False, True])
+def test_who_keeps_no_cookies_does_not_meet_a_hold_of_their_own(start: str, app: Flask, htmx: bool) -> None:
+    shy = Chooser(app, cookies=False)
+    answer = shy.choose(start, htmx=htmx)
+    assert answer.status_code == (204 if htmx else 303)
+    assert rows() == []
+    assert "no longer free" not in shy.client.get(f"{PAGE}/details?start={start}&zone=UTC").text
+
+
+def test_the_way_back_with_a_cookie_says_all_that_was_asked(client: FlaskClient, strategy: Any) -> None:
+    for slug in ("strategy-consultation", "x\r\nSet-Cookie: a=b"):
+        path = f"/book-consultation/{quote(slug, safe=':=')}/hold"
+        query = "zone=UTC&topics=a&topics=b%0D%0A&duration=30"
+        answer = client.post(f"{path}?{query}", headers={"Origin": "http://localhost"})
+        assert (answer.status_code, answer.location) == (307, f"{path}?{query}&again=1")
+        client.delete_cookie("session")
+
+
+def test_of_two_clicks_at_once_each_reservation_but_the_last_is_given_back(
+    start: str, cal: CalClient, strategy: Any, free_times: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second click comes while Cal.com is asked for the first. SQLite gives a number that became free again."""
+    first, second = (parse_utc(at) for at in free_times(days=12)[:2])
+    assert first is not None
+    assert second is not None
+    booker = booker_of(strategy)
+    made: list[str] = []
+    original = cal.reserve_slot
+
+    def reserve(event_type_id: int, at: datetime, *given: Any, **more: Any) -> Reservation:
+        if not made:
+            made.append("")
+            holds.take(booker, strategy.id, second, "a browser's secret")
+        reservation = original(event_type_id, at, *given, **more)
+        made.append(reservation.uid)
+        return reservation
+
+    given_back: list[str] = []
+    monkeypatch.setattr(cal, "reserve_slot", reserve)
+    monkeypatch.setattr(cal, "release_slot", given_back.append)
+    holds.take(booker, strategy.id, first, "a browser's secret")
+    [hold] = rows()
+    assert (hold.start_at, hold.reservation_uid) == (second, made[1])
+    assert given_back == [made[2]]
 
 
 def test_what_cannot_be_held_is_booked_all_the_same(
