@@ -237,6 +237,11 @@ class Booking(Base):
         """Whether several people may each have a seat of their own in it."""
         return any(event.details.get("is_seated") for event in self.events)
 
+    def has_left(self, email: str) -> bool:
+        """Whether this person gave up a seat in it, and has no other."""
+        given_up = any(event.kind is FactKind.SEAT_GIVEN_UP and event.subject == email for event in self.events)
+        return given_up and email not in {contact.email for contact in self.bookers}
+
     @property
     def payment_state(self) -> PaymentState:
         return self.payment.state if self.payment else PaymentState.NONE
@@ -457,6 +462,8 @@ class BookingAttempt(Base):
         if booking:
             if booking.status in ENDED_EARLY:
                 return str(booking.status)
+            if booking.has_left(self.email):
+                return str(BookingStatus.CANCELLED)
             return "requested" if booking.status is BookingStatus.REQUESTED else "booked"
         if self.state is AttemptState.BOOKED:
             return "requested" if self.awaits_approval else "booked"

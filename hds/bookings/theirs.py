@@ -1,6 +1,6 @@
 """A booking as somebody who booked it may see and change it: their own part of it, and what of it is still open."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -50,12 +50,13 @@ class Theirs:
     @classmethod
     def of(cls, link: Link) -> "Theirs | None":
         """None where no booking is known yet, or it is none of theirs."""
-        attempt = link.attempt
-        if attempt is not None:
-            booking = attempt.booking
-            return cls.by_email(booking, attempt.email) if booking else None
-        contact = db.session.get(Contact, link.contact_id)
-        for booking in link.bookings:
+        bookings: Iterable[Booking]
+        if attempt := link.attempt:
+            contact = db.session.scalar(db.select(Contact).filter_by(email=attempt.email))
+            bookings = [booking] if (booking := attempt.booking) else []
+        else:
+            contact, bookings = db.session.get(Contact, link.contact_id), link.bookings
+        for booking in bookings:
             if contact and contact.email in _bookers_ever(booking):
                 return cls(booking, contact)
         return None

@@ -31,7 +31,7 @@ from hds.calcom.client import Person as CalPerson
 from hds.extensions import db, limiter
 from hds.lib import limits, logs
 from hds.lib.times import iso_utc, utcnow
-from tests.bookings.visitor import HTMX
+from tests.bookings.visitor import HTMX, Visitor
 from tests.factories import fact, in_days, make_booking
 from tests.test_limits import somewhere
 
@@ -565,10 +565,13 @@ def test_while_no_booking_is_known_the_link_ends_a_week_after_the_wished_time(
 # Seats
 
 
-def seat(email: str, seat_uid: str | None, **more: Any) -> Booking:
+ANN = "ann@else.example"
+
+
+def seat(email: str, seat_uid: str | None, uid: str = "uid1", **more: Any) -> Booking:
     person = Person(email=email, name=email[:3], time_zone="UTC")
     told = {"attendees": [person], "is_seated": True, "seat_uid": seat_uid, "start_at": START, **more}
-    booking = Booking.record(fact("uid1", FactKind.CONFIRMED, subject=email, **told))
+    booking = Booking.record(fact(uid, FactKind.CONFIRMED, subject=email, **told))
     db.session.commit()
     return booking
 
@@ -624,6 +627,29 @@ def test_a_seat_is_given_up_at_cal_com_and_the_other_stays(
     found = cal.booking(booking.uid)
     assert (found.status, [person.email for person in found.attendees]) == ("accepted", ["ann@else.example"])
     assert "Your booking is confirmed" in client.get(path(the_booking(), email="ann@else.example")).text
+
+
+def test_the_done_page_of_a_seat_that_was_given_up_says_so(
+    client: FlaskClient, cal: CalClient, make_type: Callable[..., dict[str, Any]], free_times: Any
+) -> None:
+    event_type = make_type(seats={"seatsPerTimeSlot": 3, "showAttendeeInfo": False, "showAvailabilityCount": True})
+    visitor = Visitor(client, free_times(event_type["id"], 24)[3], "made")
+    receipts = [visitor.send(email=email, form_token=secrets.token_urlsafe(24)).location for email in (ANN, EMAIL)]
+    attempt = db.session.scalars(db.select(BookingAttempt)).unique().first()
+    assert attempt is not None
+    uid = str(attempt.booking_uid)
+    link = re.search(r'href="(/bookings/[^"]+)"', client.get(receipts[1]).text)
+    assert link
+    seat(ANN, "seat-of-ann", uid=uid, start_at=attempt.start_at, event_type_id=event_type["id"])
+    assert "You are booked" in client.get(receipts[1]).text  # its own delivery is on its way
+    seat(EMAIL, "seat-of-priya", uid=uid, start_at=attempt.start_at, event_type_id=event_type["id"])
+    assert "You are booked" in client.get(receipts[1]).text
+    left = {"subject": EMAIL, "at": utcnow(), "seat_uid": "seat-of-priya", "start_at": attempt.start_at}
+    Booking.record(fact(uid, FactKind.SEAT_GIVEN_UP, event_type_id=event_type["id"], **left))
+    db.session.commit()
+    assert "This booking is cancelled" in client.get(receipts[1]).text
+    assert "Your seat is given up" in client.get(link[1]).text
+    assert "You are booked" in client.get(receipts[0]).text
 
 
 def test_a_seat_that_cannot_be_told_from_the_others_is_not_given_up_here(
