@@ -7,6 +7,7 @@ cannot know is inferred, never more than follows: a paid type's booking is only 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from hds.analytics import visits
 from hds.bookings import chain
@@ -141,7 +142,26 @@ class Look:
         seats = [person for person in self.found.attendees if person.seat_uid and person.email]
         if not seats:
             return [self._fact(kind, at)]
-        return [self._fact(kind, at, person) for person in seats]
+        since = at or self.found.updated_at or self.asked_at
+        return [self._fact(kind, max(since, self._left.get(person.email or "", since)), person) for person in seats]
+
+    @cached_property
+    def _sitting(self) -> set[str]:
+        """Who has a seat, as far as was told."""
+        picture = chain.read(self.here) if self.here else None
+        is_alive = picture is not None and picture.status is not BookingStatus.CANCELLED
+        return {person.email for person in picture.bookers} if picture and is_alive else set()
+
+    @property
+    def _left(self) -> dict[str, datetime]:
+        """Who gave up a seat and took no other since, as far as was told: a moment after."""
+        given = {fact.subject: fact.at for fact in self.here if fact.kind is FactKind.SEAT_GIVEN_UP}
+        moment = timedelta(milliseconds=1)
+        return {
+            email: at + moment
+            for email, at in given.items()
+            if email not in self._sitting and at < self.asked_at - self.settled
+        }
 
     def _payment(self) -> list[Fact]:
         is_whole = self.found.status == "accepted" and not self.kinds & ENDED
@@ -172,17 +192,13 @@ class Look:
         if self.found.status not in {"accepted", "pending"} or not self._has_seats:
             return []
         seated = {person.email for person in self.found.attendees}
-        gave_up = {fact.subject for fact in self.here if fact.kind is FactKind.SEAT_GIVEN_UP}
-        taken = {
-            fact.subject: fact.at
-            for fact in self.here
-            if fact.subject and fact.kind in CONFIRMING | WAITING and fact.at < self.asked_at - SETTLED
-        }
+        told = sorted((fact for fact in self.here if fact.kind in CONFIRMING | WAITING), key=lambda fact: fact.at)
+        taken = {person.email: fact.at for fact in told if _is_seat(fact) for person in fact.details.attendees}
         at = self.found.updated_at or self.asked_at
         return [
             Fact(self.found.uid, FactKind.SEAT_GIVEN_UP, max(at, since), email, source=FactSource.API)
             for email, since in taken.items()
-            if email not in seated | gave_up
+            if email in self._sitting - seated and since < self.asked_at - SETTLED
         ]
 
     def _place(self) -> list[Fact]:
@@ -208,8 +224,7 @@ class Look:
     @property
     def _is_left_by_all(self) -> bool:
         """Whether each seat was given up, one after the other: then it is cancelled, and the seats alone were told."""
-        left = any(fact.kind is FactKind.SEAT_GIVEN_UP for fact in self.here)
-        return left and chain.read(self.here).status is BookingStatus.CANCELLED
+        return any(fact.kind is FactKind.SEAT_GIVEN_UP for fact in self.here) and not self._sitting
 
     @property
     def _has_seats(self) -> bool:
@@ -227,7 +242,13 @@ class Look:
         same = [known for known in self.here if (known.kind, known.subject) == (fact.kind, fact.subject)]
         if fact.kind is FactKind.PAID:
             return not same
+        if fact.details.is_seated and fact.subject in self._left:
+            return True
         return all(known.source is FactSource.API and not _says_the_same(known, fact) for known in same)
+
+
+def _is_seat(fact: Fact) -> bool:
+    return bool(fact.details.is_seated or fact.subject)
 
 
 def _says_the_same(known: Fact, fact: Fact) -> bool:

@@ -30,7 +30,12 @@ pauses = st.sampled_from([0, 0, 1, 30, 600])
 
 
 class Life:
-    """One booking of one booker with a guest. `reference`: our words, in metadata and in hidden fields."""
+    """One booking of one booker with a guest. `words`: ours, in metadata and in hidden fields.
+
+    `is_likely`: nothing happened that Cal.com would never do.
+    """
+
+    is_likely = True
 
     def __init__(self, began: datetime, kind: str, words: dict[str, str]) -> None:
         self.now = began
@@ -43,6 +48,10 @@ class Life:
         self.previous: str | None = None
         self.place = self.host = 0
         self.state = "pending"
+        self.ended = "cancelled"
+        self.came_from: dict[str, str] = {}  # as Cal.com knows it, whatever the bodies say
+        self.absent: set[tuple[str, str]] = set()
+        self.changed_at = began
         if self.is_open:
             self.tell("PAYMENT_INITIATED", metadata=self.metadata, status="ACCEPTED")
         elif self.needs_approval:
@@ -91,6 +100,41 @@ class Life:
                 body.get("payload", body)["responses"][slug] = {"label": slug, "value": word, "isHidden": True}
         self.bodies.append(body)
 
+    @property
+    def truth(self) -> dict[str, Body]:
+        """What Cal.com's API says of each uid in the end."""
+        went_to = {previous: uid for uid, previous in self.came_from.items()}
+        told = {}
+        for number in range(1, self.number + 1):
+            uid = f"uid{number}"
+            start = FIRST_MEETING + timedelta(days=number)
+            status = {"ended": self.ended, "asked": "cancelled"}.get(self.state, self.state)
+            told[uid] = self.answer(uid, status if number == self.number else "cancelled", start) | {
+                "attendees": [person | {"absent": (uid, person["email"]) in self.absent} for person in (PRIYA, LEE)],
+                "rescheduledFromUid": self.came_from.get(uid),
+                "rescheduledToUid": went_to.get(uid),
+                "icsUid": ICAL_UID,
+            }
+        return told
+
+    def answer(self, uid: str, status: str, start: datetime) -> Body:
+        place = f"https://app.cal.com/video/{uid}" if self.place == 0 else PLACES[self.place]
+        return {
+            "uid": uid,
+            "status": status,
+            "start": iso(start),
+            "end": iso(start + timedelta(minutes=30)),
+            "title": "Strategy",
+            "eventTypeId": EVENT_TYPE,
+            "eventType": {"id": EVENT_TYPE, "slug": "intro"},
+            "location": place,
+            "hosts": [HOSTS[self.host]],
+            "createdAt": iso(self.changed_at),
+            "updatedAt": iso(self.now),
+            "metadata": self.words,
+            "bookingFieldsResponses": {},
+        }
+
     def live(self, action: str, minutes: int, choice: int) -> None:
         """What cannot happen now does not."""
         self.now += timedelta(minutes=minutes)
@@ -104,7 +148,7 @@ class Life:
 
     def _decline(self, choice: int) -> None:
         if self.state == "pending" and not self.is_open:
-            self.state = "ended"
+            self.state, self.ended = "ended", "rejected"
             self.tell("REJECTED", rejectionReason="No time", metadata=DROP)
 
     def _pay(self, choice: int) -> None:
@@ -123,11 +167,11 @@ class Life:
     def _move(self, choice: int) -> None:
         if self.state == "ended" or self.is_open:
             return
-        self._next()
+        self._next(is_move=True)
         link = {"rescheduleUid": self.previous, "rescheduledBy": PRIYA["email"]}
-        if choice & 1:  # found by the calendar's uid alone
+        if choice & 1:  # found by the calendar's uid alone, or by nothing
             link = {"rescheduleUid": DROP, "rescheduledBy": DROP}
-        elif choice & 2:
+        if choice & 2:
             link["iCalUID"] = DROP
         if self.needs_approval:
             self.state = "pending"
@@ -153,7 +197,7 @@ class Life:
     def _rebook(self, choice: int) -> None:
         if self.state != "asked":
             return
-        self._next()
+        self._next(is_move=not choice & 1)
         self.state = "accepted"
         if choice & 1:
             self.tell("CREATED", metadata=self.metadata)
@@ -176,7 +220,9 @@ class Life:
 
     def _mark(self, choice: int) -> None:
         if self.state == "accepted":
-            who = [{"email": (LEE if choice & 2 else PRIYA)["email"], "noShow": bool(choice & 1)}]
+            email = (LEE if choice & 2 else PRIYA)["email"]
+            (self.absent.add if choice & 1 else self.absent.discard)((self.uid, email))
+            who = [{"email": email, "noShow": bool(choice & 1)}]
             self.bodies.append(delivery("ABSENT", stated_at=self.now, bookingUid=self.uid, attendees=who))
 
     def _meet(self, choice: int) -> None:
@@ -219,8 +265,10 @@ class Life:
             later = iso(datetime.fromisoformat(body["createdAt"]) + OTHER_SUBSCRIPTION)
             self.bodies.append(body | {"createdAt": later})
 
-    def _next(self) -> None:
-        self.previous, self.number = self.uid, self.number + 1
+    def _next(self, *, is_move: bool) -> None:
+        self.previous, self.number, self.changed_at = self.uid, self.number + 1, self.now
+        if is_move:
+            self.came_from[self.uid] = self.previous
 
 
 FIRST_MEETING = datetime.fromisoformat("2026-12-10T15:00:00+00:00")
@@ -232,6 +280,7 @@ class SeatedLife(Life):
     def __init__(self, began: datetime, kind: str, words: dict[str, str]) -> None:
         self.seats: dict[str, int] = {}
         self.taken = self.moved = 0
+        self.left_alone: list[tuple[str, int, datetime]] = []
         super().__init__(began, "free", words)
         self.bodies.clear()
         self._sit(0)
@@ -241,9 +290,21 @@ class SeatedLife(Life):
         times = {"startTime": iso(start), "endTime": iso(start + timedelta(minutes=30))}
         return super().fields() | times | {"seatsPerTimeSlot": 5, "uid": "shared"}
 
+    @property
+    def truth(self) -> dict[str, Body]:
+        together = {"shared": (self.seats, FIRST_MEETING + timedelta(days=self.moved))}
+        alone = {f"alone-{seat}": ({email: seat}, start) for email, seat, start in self.left_alone}
+        people = {person["email"]: person for person in (PRIYA, LEE, KENJI)}
+        return {
+            uid: self.answer(uid, "accepted" if seats else "cancelled", start)
+            | {"attendees": [people[email] | {"seatUid": f"seat-{seat}"} for email, seat in seats.items()]}
+            for uid, (seats, start) in (together | alone).items()
+        }
+
     def _sit(self, choice: int) -> None:
         person = [PRIYA, LEE, KENJI][choice % 3]
         if person["email"] not in self.seats:
+            self.is_likely &= bool(self.seats) or not self.taken  # where all had left, it would be another booking
             self.taken += 1
             self.seats[person["email"]] = self.taken
             seat = DROP if choice == 3 else f"seat-{self.taken}"
@@ -265,6 +326,7 @@ class SeatedLife(Life):
         elif people:
             person = people[choice % len(people)]
             seat = self.seats.pop(person["email"])
+            self.left_alone.append((person["email"], seat, FIRST_MEETING + timedelta(days=self.moved)))
             other = {"uid": f"alone-{seat}", "rescheduleUid": "shared", "attendeeSeatId": f"seat-{seat}"}
             self.tell("RESCHEDULED", attendees=[person], **other)
 
@@ -284,14 +346,18 @@ KINDS = ["free", "approval", "paid", "paid and approval", "seats"]
 
 
 @st.composite
-def lives(draw: st.DrawFn, began: datetime, words: dict[str, str]) -> list[Body]:
-    """All that Cal.com would post about one booking, in the order in which it happened."""
+def played(draw: st.DrawFn, began: datetime, words: dict[str, str]) -> Life:
     kind = draw(st.sampled_from(KINDS))
     life: Life = (SeatedLife if kind == "seats" else Life)(began, kind, words)
     actions = st.sampled_from(SEATED_ACTIONS if kind == "seats" else ACTIONS)
     for action, minutes, choice in draw(st.lists(st.tuples(actions, pauses, st.integers(0, 3)), max_size=9)):
         life.live(action, minutes, choice)
-    return life.bodies
+    return life
+
+
+def lives(began: datetime, words: dict[str, str]) -> st.SearchStrategy[list[Body]]:
+    """All that Cal.com would post about one booking, in the order in which it happened."""
+    return played(began, words).map(lambda life: life.bodies)
 
 
 @st.composite

@@ -1,19 +1,27 @@
 """The end of a booking's life is the same for every order in which its deliveries come, repeated or not.
 
 Lives of every kind are played (see lives), some of their deliveries dropped, and orders of the rest compared: as facts
-alone with many examples, and through the real inbox, worker and database with fewer.
+alone with many examples, and through the real inbox, worker and database with fewer. And once Cal.com's list was read,
+it is what Cal.com says, whatever was lost.
 """
 
-from datetime import timedelta
+import json
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from hds.analytics import visits
-from hds.bookings import chain, handlers
+from hds.bookings import chain, handlers, reconcile
 from hds.bookings.booker import REFERENCE
+from hds.bookings.chain import BookingStatus
 from hds.bookings.models import Booking
+from hds.bookings.reconciliation import CHANGES, Reconciliation
 from hds.bookings.sources import BookingSource
 from hds.calcom.payloads import read
 from hds.extensions import db
@@ -22,7 +30,7 @@ from hds.mail.models import Message, MessageState
 from hds.mail.renderers import NoUse
 from hds.webhooks import jobs
 from hds.webhooks.models import DeliveryState, InboxDelivery
-from tests.bookings.lives import EVENT_TYPE, Body, arrivals, lives
+from tests.bookings.lives import EVENT_TYPE, PRIYA, Body, arrivals, lives, played
 from tests.bookings.test_sources import came, reference
 from tests.conftest import NOON, empty
 from tests.deliveries import arrive, as_sent
@@ -82,6 +90,94 @@ def test_no_order_of_a_lifes_deliveries_matters(
         ends.append(the_end())
     assert ends[1] == ends[0]
     assert ends[2] == ends[0]
+
+
+@settings(
+    max_examples=90,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(st.data())
+def test_whatever_was_lost_it_ends_as_it_is_at_cal_com(
+    app: Any, client: Any, noon: Any, use_cal: Any, httpserver: HTTPServer, data: st.DataObject
+) -> None:
+    """The same in every order, whether the API answers meanwhile or not; and once its list was read, as that says."""
+    life = data.draw(played(BEGAN, WORDS))
+    answering(httpserver, life.truth)
+    up, down = httpserver.url_for("")[:-1], "http://127.0.0.1:9"
+    meanwhile = data.draw(st.sampled_from([up, down]))
+    ends = []
+    for order in data.draw(arrivals(life.bodies))[:2]:
+        empty(app)
+        ServiceFactory(slug="intro", cal_event_type_id=EVENT_TYPE)
+        use_cal(meanwhile)
+        arrive(client, *order)
+        use_cal(up, cal_access_token=SecretStr("cal_test"))
+        db.session.rollback()
+        ends.append([standing(uid) for uid in life.truth])
+        read_list()
+        assert read_list() == 0
+        if life.is_likely:
+            for uid, told in life.truth.items():
+                assert_is_so(uid, told)
+    assert ends[1] == ends[0]
+
+
+def answering(server: HTTPServer, truth: dict[str, dict[str, Any]]) -> None:
+    """Cal.com's API, which knows how it all ended."""
+
+    def one(request: Request) -> Response:
+        found = truth.get(request.path.rpartition("/")[2])
+        return Response(json.dumps({"status": "success", "data": found}), status=200 if found else 404)
+
+    server.clear()
+    everything = {"status": "success", "data": list(truth.values()), "pagination": {"hasNextPage": False}}
+    server.expect_request("/v2/bookings").respond_with_json(everything)
+    server.expect_request(re.compile("/v2/bookings/.+")).respond_with_handler(one)
+
+
+def read_list() -> int:
+    """How many bookings were repaired."""
+    Reconciliation.wake()
+    db.session.commit()
+    row = reconcile.look(CHANGES)
+    assert row is not None
+    assert (row.trouble, row.outcome["failed"]) == ("", 0)
+    return int(row.outcome["repaired"])
+
+
+def standing(uid: str) -> Any:
+    """How the booking of this uid stands."""
+    booking = Booking.by_uid(uid)
+    if booking is None:
+        return None
+    seen = everything(booking)
+    return {name: seen[name] for name in ("contact", "service", "payment", "people")} | {
+        "booking": [booking.uid, booking.previous_uids, booking.status, booking.start_at, booking.location],
+    }
+
+
+def assert_is_so(uid: str, told: dict[str, Any]) -> None:
+    booking = Booking.by_uid(uid)
+    moved_to = told.get("rescheduledToUid")
+    if booking is None:  # of the first steps of a chain nothing is left at Cal.com but who came after them
+        assert moved_to
+    elif moved_to:
+        assert moved_to in {booking.uid, *booking.previous_uids}
+    elif booking.uid != uid:  # the host wished to move it, and by the calendar's uid the next one is the same
+        assert uid in booking.previous_uids
+    else:
+        absent = {person["email"] for person in told["attendees"] if person.get("absent")}
+        met = (
+            {BookingStatus.NO_SHOW} if PRIYA["email"] in absent else {BookingStatus.CONFIRMED, BookingStatus.COMPLETED}
+        )
+        ended = {"cancelled": {BookingStatus.CANCELLED}, "rejected": {BookingStatus.DECLINED}}
+        so = {"pending": {BookingStatus.REQUESTED}, "accepted": met, **ended}
+        assert booking.status in so[told["status"]]
+        assert booking.start_at == datetime.fromisoformat(told["start"])
+        if told["status"] == "accepted":
+            seats = {person["email"] for person in told["attendees"] if "seatUid" in person}
+            assert {contact.email for contact in booking.bookers} == (seats or {PRIYA["email"]})
 
 
 def the_end() -> dict[str, Any]:

@@ -870,6 +870,25 @@ def test_seats_are_one_booking_with_many_bookers(listed, clock):
     assert listed(entry("seats", attendees=seats[:1], updatedAt="2026-11-22T17:15:00.000Z")).outcome["repaired"] == 0
 
 
+def test_a_seat_that_somebody_took_again_or_gave_up_again_is_found(client, listed, clock):
+    priya, lee = person("priya@acme.example", seatUid="s1"), person("lee@acme.example", seatUid="s2")
+    seat = {"seatsPerTimeSlot": 5, "eventTypeId": FREE, "uid": "seats"}
+    arrive(
+        client, *(delivery("CREATED", **seat, attendees=[who], attendeeSeatId=who["seatUid"]) for who in (priya, lee))
+    )
+    clock.shift(20 * MINUTE)
+    arrive(client, delivery("CANCELLED", **seat, attendees=[priya], stated_at=utcnow()))
+    assert [who.email for who in the_booking().bookers] == ["lee@acme.example"]
+    again = [lee, priya | {"seatUid": "s3"}]
+    assert listed(entry("seats", attendees=again)).outcome["repaired"] == 0  # told a moment ago
+    for seats in (again, [lee], [priya | {"seatUid": "s4"}]):
+        for repaired in (1, 0):
+            clock.shift(20 * MINUTE)
+            row = listed(entry("seats", attendees=seats, updatedAt="2026-11-22T17:21:00.000Z"))
+            assert row.outcome["repaired"] == repaired
+            assert {who.email for who in the_booking().bookers} == {who["email"] for who in seats}
+
+
 def test_a_seat_given_up_last_leaves_nothing_to_repair(client, listed, clock):
     seat = {"seatsPerTimeSlot": 5, "eventTypeId": FREE, "uid": "seats", "attendees": [person("priya@acme.example")]}
     arrive(client, delivery("CREATED", **seat), delivery("CANCELLED", **seat))
