@@ -2,7 +2,7 @@
 
 import secrets
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 from zoneinfo import ZoneInfo
@@ -59,6 +59,7 @@ DONE = "booking attempt"  # what a done page's token is signed for
 DONE_SECONDS = 14 * 24 * 3600
 BROWSER = "browser"  # in the session: whose time is held
 LAST_SENT = "last_booked"  # in the session that the form's token lives in: this browser's last attempt
+OPEN_FOR = timedelta(hours=1)  # so long somebody is told that nobody knows; then they may try again
 STANDS = {"booked", "requested"}
 ENOUGH_LOOKS = 60  # two seconds apart, after which a done page stops looking by itself
 DONE_TITLES = {
@@ -256,6 +257,7 @@ def book(slug: str) -> AnyResponse:
     attempt = attempts.book(booker, service.id, form.token, order, proof=form.code.data or "")
     if attempt.state is AttemptState.BOOKED:
         track(FunnelStep.BOOKED, slug)
+        session.pop(proof.SENT_TO, None)  # the next booking has a code of its own
     if attempt.state is AttemptState.BOOKED or attempt.refusal is Refusal.TAKEN:
         holds.release(browser())  # booking neither takes nor ends it, and looks at nobody's
     return answer(attempt, service, form, zone)
@@ -420,7 +422,8 @@ def last_sent() -> BookingAttempt | None:
     if attempt is None:
         return None
     stage = attempt.stage
-    is_open = stage in {"sending", "unknown"} and not Reconciliation.has_read(attempt.state_at)
+    is_open = stage in {"sending", "unknown"} and utcnow() - attempt.state_at < OPEN_FOR
+    is_open = is_open and not Reconciliation.has_read(attempt.state_at)
     return attempt if is_open or stage in STANDS else None
 
 

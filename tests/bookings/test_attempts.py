@@ -228,6 +228,18 @@ def test_whoever_goes_back_from_what_is_unknown_does_not_book_it_twice(
     assert "You are booked" in client.get(place).text
 
 
+def test_without_a_key_nobody_is_kept_from_trying_again_for_ever(
+    line: BadLine, visit: Any, free_times: Any, client: FlaskClient
+) -> None:
+    line.plan, line.look_up = ["lose the question"], "fail"
+    visitor = visit(free_times(days=24)[4])
+    visitor.send()
+    assert client.get(visitor.url).status_code == 303
+    attempts()[0].state_at = utcnow() - timedelta(hours=2)
+    db.session.commit()
+    assert client.get(visitor.url).status_code == 200
+
+
 def test_what_was_never_booked_is_said_once_the_changes_were_read(
     line: BadLine, visit: Any, free_times: Any, client: FlaskClient
 ) -> None:

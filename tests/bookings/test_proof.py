@@ -76,6 +76,17 @@ def test_a_code_is_sent_asked_for_and_booked_with(visitor: Visitor, code: Callab
     cancelled(cal)
 
 
+def test_another_booking_has_a_code_of_its_own(
+    visitor: Visitor, code: Callable[..., str], cal: CalClient, free_times: Callable[..., list[str]]
+) -> None:
+    visitor.send()
+    assert visitor.send(code=code()).status_code == 303
+    event_type = attempts()[0].service.cal_event_type_id
+    again = Visitor(visitor.client, free_times(event_type, 16)[-1], "made").send()
+    assert (again.status_code, f"sent a code to {EMAIL}" in again.text) == (200, True)
+    cancelled(cal)
+
+
 def test_another_address_gets_a_code_of_its_own(visitor: Visitor, code: Callable[..., str], cal: CalClient) -> None:
     visitor.send()
     page = visitor.send(email="other@acme.example", code=code())
