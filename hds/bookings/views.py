@@ -447,9 +447,12 @@ def obstacle(page: DetailsStep, *, may_be_booked: bool) -> AnyResponse | None:
 
 def not_proven(page: DetailsStep, start: datetime) -> Response | None:
     try:
-        return Proof(page).missing()
+        asked = Proof(page).missing()
     except CalError:
         return page.nothing_booked(start)
+    if asked:
+        take_hold(page.booker, page.service.id, start)  # while they look into their mail
+    return asked
 
 
 def not_free(page: DetailsStep, start: datetime) -> Response | None:

@@ -9,6 +9,7 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
+from hds.bookings.holds import SlotHold
 from hds.bookings.models import AttemptState, BookingAttempt
 from hds.calcom.answers import EventType
 from hds.calcom.client import CalClient
@@ -54,13 +55,12 @@ def cancelled(cal: CalClient) -> None:
 
 
 def test_a_code_is_sent_asked_for_and_booked_with(visitor: Visitor, code: Callable[..., str], cal: CalClient) -> None:
-    wrong_first = visitor.send(email="no")
-    assert 'name="code"' not in wrong_first.text
     page = visitor.send()
     assert page.status_code == 200
     for words in ("Look into your mail", f"sent a code to {EMAIL}", 'name="code"', "one-time-code", *TYPED):
         assert words in page.text
     assert attempts() == []
+    assert len(db.session.scalars(db.select(SlotHold)).all()) == 1  # while they look into their mail
     sent = code()
     again = visitor.send()  # or a reload: no second mail
     assert "Enter the code from the mail." in again.text
@@ -74,6 +74,13 @@ def test_a_code_is_sent_asked_for_and_booked_with(visitor: Visitor, code: Callab
     assert visitor.send(code=f" {sent[:3]}-{sent[3:]} ").status_code == 303
     assert attempts()[0].state is AttemptState.BOOKED
     cancelled(cal)
+
+
+def test_a_form_that_is_wrong_has_no_code_sent(visitor: Visitor, code: Callable[..., str]) -> None:
+    page = visitor.send(email="wrong@")
+    assert page.status_code == 422
+    assert 'name="code"' not in page.text
+    assert code("wrong@") is None
 
 
 def test_another_booking_has_a_code_of_its_own(
