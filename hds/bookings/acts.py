@@ -271,6 +271,14 @@ def look(booking_id: int) -> None:
     db.session.commit()
 
 
+def look_for(uid: str) -> None:
+    """Read now what Cal.com shows of a booking that no delivery has told of. Commits. Raises CalError."""
+    db.session.rollback()  # nothing stays open while Cal.com is asked
+    found = cal().booking(uid)
+    reconcile.take_word(found)
+    db.session.commit()
+
+
 def outcome_of(form_token: str) -> BookingAct:
     """The act of this form; waits a little while another process is at it."""
     until = time.monotonic() + LONGEST_WAIT

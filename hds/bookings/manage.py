@@ -126,13 +126,15 @@ def see(token: str) -> Response:
 @http.within(http.PAGE_SECONDS)
 def look(token: str) -> Response:
     """Ask Cal.com what became of it. It reads alone, so it needs no token of a form."""
-    theirs = find(Purpose.SEE, token)
-    if theirs is not None and theirs.asked is not None:
-        booking_id = theirs.booking.id
-        try:
-            acts.look(booking_id)
-        except CalError:
-            db.session.rollback()  # the page says that nobody knows
+    theirs, link = find(Purpose.SEE, token), Link.read(Purpose.SEE, token)
+    attempt = link.attempt if link else None
+    try:
+        if theirs is not None and theirs.asked is not None:
+            acts.look(theirs.booking.id)
+        elif theirs is None and attempt is not None and attempt.booking_uid:
+            acts.look_for(attempt.booking_uid)
+    except CalError:
+        db.session.rollback()  # the page says that nobody knows
     if wants_fragment():
         return show(token, request.args.get("look", 0, type=int))
     return redirect_to(url_for(".see", token=token))

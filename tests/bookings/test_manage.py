@@ -20,7 +20,7 @@ from werkzeug import Request, Response
 
 from hds.bookings import booker, links, reconcile
 from hds.bookings.acts import BookingAct
-from hds.bookings.chain import BookingStatus, FactKind, Person
+from hds.bookings.chain import BookingStatus, FactKind, FactSource, Person
 from hds.bookings.links import Link, Purpose
 from hds.bookings.models import Booking, BookingAttempt
 from hds.bookings.reconciliation import CHANGES, Reconciliation
@@ -548,6 +548,21 @@ def test_the_done_page_leads_to_the_booking_as_soon_as_there_is_one(
     page = client.get(link[1])
     assert "Your booking is confirmed" in page.text
     assert str(attempt.booking_uid) not in page.text
+
+
+def test_who_waits_for_a_delivery_that_never_comes_has_cal_com_asked(
+    client: FlaskClient, visit: Any, cal: CalClient, free_times: Any, use_cal: Any, sandbox_url: str
+) -> None:
+    done = visit(free_times(days=24)[5]).send().location
+    link = re.search(r'href="(/bookings/[^"]+)"', client.get(done).text)
+    assert link
+    use_cal("http://127.0.0.1:9")
+    assert "We are waiting for the word" in client.post(f"{link[1]}/looks", headers=HTMX).text
+    use_cal(sandbox_url)
+    assert "Your booking is confirmed" in client.post(f"{link[1]}/looks", headers=HTMX).text
+    assert "Your booking is confirmed" in client.get(link[1]).text
+    [event] = the_booking().events
+    assert event.source is FactSource.API
 
 
 def test_while_no_booking_is_known_the_link_ends_a_week_after_the_wished_time(
