@@ -141,8 +141,9 @@ class Desk(Diary):
         with self.store.transaction():
             self.seats.give_up(seat_uid)
             told = replace(booking, guests=[], cancelled_by=by or seat.email, cancel_reason=reason, **seat.person)
-            body = self.writer.cancelled(told, self.event_type(booking.event_type_id))
-            body["payload"] |= {"attendeeSeatId": seat_uid}
+            event = self.event_type(booking.event_type_id)
+            body = self.writer.cancelled(told, event)  # which seat it was is told by the person alone
+            body["payload"] |= {"seatsPerTimeSlot": event.seats}
             self.outbox.put(body, uid)
         return booking
 
@@ -270,9 +271,19 @@ class Desk(Diary):
             if not self._update(uid, changes, only_live=True):
                 raise Refusal(400, ALREADY_CANCELLED)
             booking = self.booking(uid)
-            body = self.writer.cancelled(booking, self.event_type(booking.event_type_id))
+            event = self.event_type(booking.event_type_id)
+            body = self.writer.cancelled(booking, event)
+            if event.seats:
+                body["payload"] |= self._of_all_seats(booking, event)
             self.outbox.put(body, uid)
         return booking
+
+    def _of_all_seats(self, booking: Booking, event: EventType) -> dict[str, Any]:
+        """Who had one is told to the last; then nobody has."""
+        sitting = self.seats.of(booking.uid)
+        bodies = [self.writer.cancelled(replace(booking, guests=[], **seat.person), event) for seat in sitting]
+        people = [person for body in bodies for person in body["payload"]["attendees"]]
+        return {"attendees": people, "seatsPerTimeSlot": event.seats}
 
     def ask_to_move(self, uid: str, reason: str | None) -> Booking:
         """Cancels, in the host's name, with a reason that begins with Cal.com's words."""

@@ -19,7 +19,7 @@ from werkzeug import Request, Response
 from hds.analytics import visits
 from hds.bookings import chain, handlers, reconcile
 from hds.bookings.booker import REFERENCE
-from hds.bookings.chain import BookingStatus
+from hds.bookings.chain import BookingStatus, PaymentState
 from hds.bookings.models import Booking
 from hds.bookings.reconciliation import CHANGES, Reconciliation
 from hds.bookings.sources import BookingSource
@@ -109,7 +109,8 @@ def test_whatever_was_lost_it_ends_as_it_is_at_cal_com(
     ends = []
     for order in data.draw(arrivals(life.bodies))[:2]:
         empty(app)
-        ServiceFactory(slug="intro", cal_event_type_id=EVENT_TYPE)
+        charged = {"price": [life.price, "USD"] if life.price else None}
+        ServiceFactory(slug="intro", cal_event_type_id=EVENT_TYPE, told=charged)
         use_cal(meanwhile)
         arrive(client, *order)
         use_cal(up, cal_access_token=SecretStr("cal_test"))
@@ -119,7 +120,7 @@ def test_whatever_was_lost_it_ends_as_it_is_at_cal_com(
         assert read_list() == 0
         if life.is_likely:
             for uid, told in life.truth.items():
-                assert_is_so(uid, told)
+                assert_is_so(uid, told, is_paid=bool(life.price))
     assert ends[1] == ends[0]
 
 
@@ -157,7 +158,7 @@ def standing(uid: str) -> Any:
     }
 
 
-def assert_is_so(uid: str, told: dict[str, Any]) -> None:
+def assert_is_so(uid: str, told: dict[str, Any], *, is_paid: bool) -> None:
     booking = Booking.by_uid(uid)
     moved_to = told.get("rescheduledToUid")
     if booking is None:  # of the first steps of a chain nothing is left at Cal.com but who came after them
@@ -178,6 +179,7 @@ def assert_is_so(uid: str, told: dict[str, Any]) -> None:
         if told["status"] == "accepted":
             seats = {person["email"] for person in told["attendees"] if "seatUid" in person}
             assert {contact.email for contact in booking.bookers} == (seats or {PRIYA["email"]})
+            assert booking.payment_state is (PaymentState.PAID if is_paid else PaymentState.NONE)
 
 
 def the_end() -> dict[str, Any]:

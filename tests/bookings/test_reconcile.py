@@ -238,6 +238,31 @@ def absent(cal: CalCom) -> None:
     cal.desk.mark_absent(uid, {"priya@acme.example": True}, None)
 
 
+def seats(cal: CalCom) -> None:
+    seats = {"seatsPerTimeSlot": 3, "showAttendeeInfo": False, "showAvailabilityCount": True}
+    stated = {"slug": "workshop", "title": "Workshop", "lengthInMinutes": 30, "seats": seats}
+    event = cal.desk.event_type_by_slug("workshop") or cal.desk.make_event_type(stated)
+    start = datetime(2026, 11, 24, 15, tzinfo=UTC)
+    for name in ("ann", "bob", "cid"):
+        uid = cal.desk.book(event, start, Booker(name, f"{name}@acme.example", "Asia/Kolkata"), "api").uid
+        cal.clock.shift(MINUTE)
+    cal.desk.give_up_seat(uid, cal.desk.seats.of(uid)[1].uid, None, "Ill")
+
+
+def seats_all_given_up(cal: CalCom) -> None:
+    seats(cal)
+    uid = cal.desk.bookings()[-1].uid
+    for seat in cal.desk.seats.of(uid):
+        cal.clock.shift(MINUTE)
+        cal.desk.give_up_seat(uid, seat.uid, None, None)
+
+
+def seats_cancelled_by_the_host(cal: CalCom) -> None:
+    seats(cal)
+    cal.clock.shift(MINUTE)
+    cal.desk.cancel(cal.desk.bookings()[-1].uid, "owner@hudson.example", "No time")
+
+
 STORIES = [
     booked,
     booked_by_phone,
@@ -254,6 +279,7 @@ STORIES = [
     paid_and_accepted,
     absent,
 ]
+SEATED = [seats, seats_all_given_up, seats_cancelled_by_the_host]
 
 
 @pytest.mark.parametrize("story", STORIES)
@@ -289,7 +315,7 @@ def test_notices_that_come_after_it_was_found_leave_no_trace_of_that(client, cal
     assert sources() == {"webhook"}
 
 
-@pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("story", [*STORIES, *SEATED])
 def test_what_is_known_already_writes_nothing(client, cal_com, story):
     story(cal_com)
     arrive(client, *cal_com.notices())
@@ -316,6 +342,29 @@ def test_any_one_notice_may_be_lost(client, cal_com, story):
         arrive(client, *notices[:lost], *notices[lost + 1 :])
         look()
         assert picture() == told, f"without notice {lost + 1} of {len(notices)}"
+
+
+@pytest.mark.parametrize("story", SEATED)
+def test_any_one_notice_about_seats_may_be_lost(client, cal_com, story):
+    """Each person's notice has a title of its own, of which the list has one: who sits there is what counts. Of one
+    that is over, nobody can say who did."""
+
+    def who_sits() -> list[Any]:
+        return [
+            (each["uid"], each["status"], each["status"] == "confirmed" and sorted(each["booked by"]))
+            for each in picture()
+        ]
+
+    story(cal_com)
+    notices = cal_com.notices()
+    arrive(client, *notices)
+    told = who_sits()
+    cal_com.clock.shift(20 * MINUTE)
+    for lost in range(len(notices)):
+        forget()
+        arrive(client, *notices[:lost], *notices[lost + 1 :])
+        look()
+        assert who_sits() == told, f"without notice {lost + 1} of {len(notices)}"
 
 
 @pytest.mark.parametrize("story", [story for story in STORIES if story not in {booked, booked_by_phone, requested}])

@@ -56,10 +56,20 @@ def test_a_seat_given_up_leaves_the_others(posting: Sandbox, receiver: Receiver)
     assert (left["status"], [sitting["name"] for sitting in left["attendees"]]) == ("accepted", ["bob"])
     told = receiver.wait_for_trigger("BOOKING_CANCELLED")["payload"]
     assert (told["uid"], [person["email"] for person in told["attendees"]]) == (ann["uid"], ["ann@acme.example"])
+    assert (told["seatsPerTimeSlot"], told.get("attendeeSeatId")) == (2, None)
     assert slot(posting, event)
     assert_refused(posting.act(ann["uid"], "cancel", {"seatUid": ann["seatUid"]}), 404, "Seat with uid")
     over = posting.act(bob["uid"], "cancel", {"seatUid": bob["seatUid"]}).json()["data"]
     assert over["status"] == "cancelled"
+
+
+def test_the_host_cancels_everybodys(posting: Sandbox, receiver: Receiver) -> None:
+    event = made(posting, seats=SEATS)
+    uid, _ = (sit(posting, event, name).json()["data"]["uid"] for name in ("ann", "bob"))
+    assert posting.act(uid, "cancel", key=True).json()["data"]["status"] == "cancelled"
+    told = receiver.wait_for_trigger("BOOKING_CANCELLED")["payload"]
+    assert [person["email"] for person in told["attendees"]] == ["ann@acme.example", "bob@acme.example"]
+    assert (told["status"], told["seatsPerTimeSlot"]) == ("CANCELLED", 2)
 
 
 def test_a_hold_takes_a_seat(sandbox: Sandbox) -> None:
