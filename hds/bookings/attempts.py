@@ -21,6 +21,7 @@ from hds.calcom.errors import (
     AlreadySignedUp,
     BookingUnknown,
     CalError,
+    HasTooMany,
     ProofNeeded,
     SlotTaken,
     Unavailable,
@@ -43,6 +44,7 @@ _REFUSALS: dict[type[CalError], Refusal] = {
     ProofNeeded: Refusal.PROOF_NEEDED,
     WrongProof: Refusal.WRONG_PROOF,
     AlreadySignedUp: Refusal.SIGNED_UP,
+    HasTooMany: Refusal.TOO_MANY,
 }
 
 

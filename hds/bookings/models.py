@@ -391,6 +391,7 @@ class Refusal(StrEnum):
     PROOF_NEEDED = "proof_needed"  # of the address, by a code
     WRONG_PROOF = "wrong_proof"
     SIGNED_UP = "signed_up"  # this person has a seat there already
+    TOO_MANY = "too_many"  # this person has as many bookings ahead as the event type gives to one
 
 
 class BookingAttempt(Base):

@@ -95,6 +95,8 @@ class DetailsStep:
         """The same form with the nearest free times in it. With 200 where somebody only looked at it."""
         if status != OK:
             track(FunnelStep.BOOKER_FAILED, self.service.slug, FAILURES.get(why, Failure.NOT_ACCEPTED))
+        if why is Refusal.TOO_MANY:  # at any time
+            return self.show(wanted, status=status, notice=why)
         free = alternatives(self.booker, wanted, self.zone)
         self.form.ask_for_another_time(free, self.zone, TAKEN_WORDS if free else NOTHING_NEAR)
         return self.show(wanted, status=status, notice=why)

@@ -35,6 +35,10 @@ class AlreadySignedUp(CalError):
     """This address has a seat at that time already."""
 
 
+class HasTooMany(Invalid):
+    """The event type gives one address only so many bookings that lie ahead, and it has them."""
+
+
 class NotAllowed(CalError):
     """The key is missing, wrong, of the other region, or may not do this: nearly always a setting to repair."""
 

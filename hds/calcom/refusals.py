@@ -4,6 +4,7 @@ from hds.calcom.body import NotUnderstood, decode
 from hds.calcom.errors import (
     AlreadySignedUp,
     CalError,
+    HasTooMany,
     Invalid,
     NotAllowed,
     NotFound,
@@ -21,6 +22,7 @@ _SAID: dict[str, type[CalError]] = {
     "email_verification_required": ProofNeeded,
     "invalid_verification_code": WrongProof,
     "already_signed_up_for_this_booking_error": AlreadySignedUp,
+    "maximum number of active bookings": HasTooMany,
 }
 _MEANINGS: dict[int, type[CalError]] = {
     400: Invalid,

@@ -1,5 +1,6 @@
 """One form, one booking: double clicks, reloads, crashes, and answers that never come."""
 
+import json
 import re
 import threading
 import time
@@ -20,6 +21,10 @@ from hds.extensions import db
 from hds.lib.times import parse_utc, utcnow
 from tests.factories import make_booking
 
+TOO_MANY = (
+    "Attendee with this email can't book because the maximum number of active bookings has been reached. "
+    "You can reschedule your existing booking (somebody-elses-uid) to a new timeslot instead."
+)
 PATIENCE = 1.2  # seconds that the site waits for the Cal.com of these tests
 
 
@@ -49,6 +54,8 @@ class BadLine:
             return Response("{}", 500)
         if what == "lose the question":
             return self.lost()
+        if what == "has too many":
+            return Response(json.dumps({"status": "error", "error": {"message": TOO_MANY}}), 400)
         answer = requests.request(
             request.method,
             self.sandbox_url + request.full_path,
@@ -259,6 +266,19 @@ def test_what_was_never_booked_is_said_once_the_changes_were_read(
     line.look_up = "pass"
     assert "You are booked" in client.get(visit(start).send().location).text
     assert "You are booked" not in client.get(place).text
+
+
+def test_who_has_as_many_bookings_as_one_may_have_is_offered_no_other_times(
+    line: BadLine, visit: Any, free_times: Any
+) -> None:
+    line.plan = ["has too many"]
+    page = visit(free_times(days=24)[6]).send(notes="Kept.")
+    assert page.status_code == 422
+    assert "takes no more bookings for that address" in page.text
+    assert "Kept." in page.text
+    assert 'type="radio" name="start"' not in page.text
+    assert "somebody-elses-uid" not in page.text
+    assert (attempts()[0].state, attempts()[0].refusal) == (AttemptState.REFUSED, Refusal.TOO_MANY)
 
 
 def test_the_webhook_settles_what_stayed_unknown(
