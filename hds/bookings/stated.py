@@ -55,8 +55,7 @@ class Look:
         if self.moved_to:
             return self._link()
         stated = [fact for fact in (*self._standing(), *self._payment()) if self._is_new(fact)]
-        if self.is_split and not stated and not self._has_seats:
-            stated = self._told_with_its_link()
+        stated = stated or self._told_again()
         return [*stated, *self._absences(), *self._seats_given_up(), *self._place()]
 
     @property
@@ -92,10 +91,16 @@ class Look:
             return []
         return [self._fact(FactKind.RESCHEDULED, self.found.created_at)]
 
-    def _told_with_its_link(self) -> list[Fact]:
-        """What was told already, by a body that left out what had moved: told once more, only its link is new."""
+    def _told_again(self) -> list[Fact]:
+        """What was told already, by bodies that left out what had moved, or our reference: once more, with these."""
         told = min(self.here, key=lambda fact: (fact.kind, fact.subject), default=None)
-        return [replace(told, previous_uid=self.found.previous_uid, source=FactSource.API)] if told else []
+        reference = carried(self.found, REFERENCE)
+        is_lost = reference is not None and not any(fact.details.reference for fact in self.known)
+        if told is None or self._has_seats or not (self.is_split or is_lost):
+            return []
+        link = self.found.previous_uid if self.is_split else told.previous_uid
+        details = told.details.model_copy(update={"reference": reference}) if is_lost else told.details
+        return [replace(told, previous_uid=link, details=details, source=FactSource.API)]
 
     @property
     def _charged(self) -> Offer:

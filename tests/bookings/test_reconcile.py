@@ -19,6 +19,7 @@ from hds.bookings import booker, reconcile
 from hds.bookings.chain import BookingStatus, PaymentState
 from hds.bookings.models import Booking, BookingEvent, ContactBooking, Payment
 from hds.bookings.reconciliation import CHANGES, NAMES, WINDOW, Reconciliation
+from hds.bookings.sources import BookingSource
 from hds.calcom import client as calcom
 from hds.calcom import listing
 from hds.config import settings
@@ -34,6 +35,7 @@ from hds.sandbox.desk import Booker, Desk
 from hds.sandbox.settings import Settings as SandboxSettings
 from hds.webhooks import jobs as inbox_jobs
 from hds.webhooks.models import InboxDelivery
+from tests.bookings.test_sources import came, reference
 from tests.deliveries import DROP, arrive, delivery, post
 
 NOON = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)  # a Sunday; the host opens on Monday at nine in New York
@@ -950,6 +952,21 @@ def test_a_reference_that_the_list_has_lost_is_kept_and_repaired_once(listed, cl
     listed(entry("one", status="pending", metadata={"hds-reference": "ours"}))
     clock.shift(20 * MINUTE)
     assert listed(entry("one", status="pending")).outcome["repaired"] == 0
+
+
+def test_what_brought_a_booking_is_found_where_every_notice_lost_it(app, client, listed, clock):
+    """The request got lost, and what was told once the host had confirmed it says nothing of where it came from."""
+    came()
+    words = {"hds-reference": "ours", "hds-visit": reference(app)}
+    arrive(client, delivery("booking_created.after_confirmation.v2021-10-20.json", uid="one", eventTypeId=FREE))
+    assert BookingSource.of(the_booking().id) is None
+    for repaired in (1, 0):
+        clock.shift(20 * MINUTE)
+        row = listed(entry("one", metadata=words, location=the_booking().meeting_url))
+        assert row.outcome["repaired"] == repaired
+    assert BookingSource.of(the_booking().id).first == "mail"
+    assert [event.details["reference"] for event in the_booking().events] == ["ours"]
+    assert sources() == {"webhook"}
 
 
 def test_a_link_that_nobody_could_be_asked_about_is_found_later(client, listed, clock):
