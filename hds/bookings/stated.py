@@ -286,6 +286,7 @@ def details_of(found: CalBooking, offer: Offer, seat: BookingAttendee | None = N
         is_seated=seat is not None,
         seat_uid=seat.seat_uid if seat else None,
         is_of_series=found.series_uid is not None,
+        asks_to_move=found.status == "cancelled" and found.is_host_asking_to_move,
     )
 
 

@@ -31,7 +31,7 @@ from hds.calcom.fields import (
     web_address,
     whole,
 )
-from hds.calcom.responses import Answer, answer
+from hds.calcom.responses import Answer, answer, asks_to_move
 
 FRIDAY = 4
 LONGEST_WINDOW = 1000  # days
@@ -136,6 +136,10 @@ class Booking(_Answer):
     def booker(self) -> BookingAttendee | None:
         first = self.attendees[0] if self.attendees else None
         return first if first is not None and first.email else None
+
+    @property
+    def is_host_asking_to_move(self) -> bool:
+        return asks_to_move(self.reason, self.cancelled_by, self.organizer_email)
 
     @property
     def is_live(self) -> bool:

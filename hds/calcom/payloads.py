@@ -5,7 +5,6 @@ Tokens of the body (`videoCallData.password`, `oneTimePassword`, links that carr
 be kept. Nor are the calendar files of the newer version: the site writes its own.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, NamedTuple, Self
@@ -47,7 +46,7 @@ from hds.calcom.fields import (
     uid_or_none,
     web_address,
 )
-from hds.calcom.responses import SYSTEM_SLUGS, Answer, Responses
+from hds.calcom.responses import SYSTEM_SLUGS, Answer, Responses, asks_to_move
 from hds.calcom.triggers import Trigger, what_it_tells
 
 __all__ = [
@@ -66,13 +65,6 @@ __all__ = [
 ]
 
 
-# How Cal.com begins the reason where a host asks to move: in English, and as its catalogue may say it elsewhere.
-_PLEASE_MOVE = re.compile(
-    r"\s*(please reschedule|bitte\b.{0,30}(verschieb|umplan|neu plan|neuen termin)|(veuillez|merci de)\b.{0,20}"
-    r"(reprogramm|replanifi|report)|por favor,?\s.{0,20}(reprogram|reagend|remar[cq])|"
-    r"(si prega|per favore)\b.{0,20}riprogramm|(plan|verzet)\b.{0,20}opnieuw)",
-    re.IGNORECASE,
-)
 HostIds = Annotated[list[int], BeforeValidator(lambda value: items(value, type_id))]
 
 
@@ -201,8 +193,7 @@ class BookingPayload(Payload):
         the words tell that Cal.com puts before the host's own."""
         if self.asks_to_move:
             return self.cancelled_by in {None, self.organizer_email}
-        by_host = self.cancelled_by is not None and self.cancelled_by == self.organizer_email
-        return by_host and _PLEASE_MOVE.match(self.reason or "") is not None
+        return asks_to_move(self.reason, self.cancelled_by, self.organizer_email)
 
     @property
     def answers(self) -> dict[str, Answer]:

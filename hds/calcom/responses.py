@@ -1,5 +1,7 @@
-"""What a booker answered: Cal.com's `responses`, `{slug: {label, value?, isHidden?}}`, as plain slug → value."""
+"""What people said: a booker's answers, Cal.com's `responses`, `{slug: {label, value?, isHidden?}}`, as plain
+slug → value; and what a host's reason to cancel means."""
 
+import re
 from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator
@@ -24,9 +26,23 @@ SYSTEM_SLUGS = frozenset(
 )
 
 
+# How Cal.com begins the reason where a host asks to move: in English, and as its catalogue may say it elsewhere.
+_PLEASE_MOVE = re.compile(
+    r"\s*(please reschedule|bitte\b.{0,30}(verschieb|umplan|neu plan|neuen termin)|(veuillez|merci de)\b.{0,20}"
+    r"(reprogramm|replanifi|report)|por favor,?\s.{0,20}(reprogram|reagend|remar[cq])|"
+    r"(si prega|per favore)\b.{0,20}riprogramm|(plan|verzet)\b.{0,20}opnieuw)",
+    re.IGNORECASE,
+)
+
+
 class Response(NamedTuple):
     value: Answer
     is_hidden: bool
+
+
+def asks_to_move(reason: str | None, cancelled_by: str | None, host: str | None) -> bool:
+    """Whether a reason tells that the host cancelled for another time to be picked, where nothing else says so."""
+    return cancelled_by is not None and cancelled_by == host and _PLEASE_MOVE.match(reason or "") is not None
 
 
 def responses(value: object) -> dict[str, Response] | None:

@@ -954,6 +954,13 @@ def test_a_reference_that_the_list_has_lost_is_kept_and_repaired_once(listed, cl
     assert listed(entry("one", status="pending")).outcome["repaired"] == 0
 
 
+@pytest.mark.parametrize(("by", "asks"), [("owner@hudson.example", True), ("priya@acme.example", False)])
+def test_the_hosts_wish_to_move_is_found(listed, by, asks):
+    said = {"cancellationReason": "Please reschedule. I am ill\n", "cancelledByEmail": by}
+    listed(entry("one", status="cancelled", hosts=[person("owner@hudson.example")], **said))
+    assert the_booking().is_host_asking_to_move is asks
+
+
 def test_what_brought_a_booking_is_found_where_every_notice_lost_it(app, client, listed, clock):
     """The request got lost, and what was told once the host had confirmed it says nothing of where it came from."""
     came()
