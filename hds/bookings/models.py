@@ -326,13 +326,15 @@ class Booking(Base):
         event.details = fact.details.model_dump(mode="json", exclude_defaults=True)
         event.keep(fact, ical_uid, earlier.get("reference"))
         if fact.source is not FactSource.API and fact.kind in INSTEAD:
-            self._believe_rather(fact)
+            self._believe_rather(event)
 
-    def _believe_rather(self, fact: Fact) -> None:
-        """What was read from the API in the place of a fact that had not come gives way to it."""
+    def _believe_rather(self, fact: BookingEvent) -> None:
+        """What was read from the API in the place of a fact that had not come gives way to it; what that told of where
+        it belongs is kept."""
         instead = (BookingEvent.uid == fact.uid) & (BookingEvent.subject == fact.subject)
         was_read = (BookingEvent.source == FactSource.API) & BookingEvent.kind.in_(INSTEAD[fact.kind])
         for event in db.session.scalars(db.select(BookingEvent).where(instead, was_read)):
+            fact.keep(event.fact, event.ical_uid)
             db.session.delete(event)
 
     def _show(self, picture: chain.Picture) -> None:

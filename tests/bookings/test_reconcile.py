@@ -961,6 +961,15 @@ def test_the_hosts_wish_to_move_is_found(listed, by, asks):
     assert the_booking().is_host_asking_to_move is asks
 
 
+def test_what_gives_way_to_a_notice_leaves_its_link_and_reference(client, listed):
+    listed(entry("two", rescheduledFromUid="one", metadata={"hds-reference": "ours"}))
+    arrive(client, delivery("CREATED", uid="two", eventTypeId=FREE, iCalUID=DROP, metadata={}))
+    [event] = the_booking().events
+    assert (event.kind, event.source, event.previous_uid) == ("confirmed", "webhook", "one")
+    assert event.details["reference"] == "ours"
+    assert the_booking().previous_uids == ["one"]
+
+
 def test_what_brought_a_booking_is_found_where_every_notice_lost_it(app, client, listed, clock):
     """The request got lost, and what was told once the host had confirmed it says nothing of where it came from."""
     came()
