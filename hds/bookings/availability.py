@@ -48,11 +48,11 @@ class Openings:
 
     @property
     def is_too_early(self) -> bool:
-        return self.opens is not None and _is_after(self.opens, self.wish.last_day)
+        return self.opens is not None and self.opens > self.wish.last_day
 
     @property
     def is_too_late(self) -> bool:
-        return _is_after(self.wish.month, self.closes)
+        return self.closes is not None and self.wish.month > self.closes
 
     @property
     def zone(self) -> ZoneInfo:
@@ -81,9 +81,9 @@ class Openings:
         return f"{shown}: {count or 'no'} free {'time' if count == 1 else 'times'}"
 
 
-def _is_after(day: date, end: date | None) -> bool:
+def _is_after(day: date | None, end: date | None) -> bool:
     """In every zone: Cal.com counts the days of its owner's, and a visitor's may be one ahead or behind."""
-    return end is not None and day > end + timedelta(days=1)
+    return day is not None and end is not None and day > end + timedelta(days=1)
 
 
 def openings(booker: Booker, wish: Wish) -> Openings:
@@ -95,7 +95,7 @@ def openings(booker: Booker, wish: Wish) -> Openings:
     opens, closes = booker.event_type.window.bounds(wish.today) if booker.event_type else (None, None)
     month = Openings(wish, {}, wish.day, opens=opens, closes=closes)
     days: Mapping[date, list[datetime]] = {}
-    if not (month.is_too_early or month.is_too_late):
+    if not (_is_after(opens, wish.last_day) or _is_after(wish.month, closes)):
         days = _slots(booker, max(wish.month, wish.today), wish.last_day, wish.zone)
     if wish.day in days or (days and wish.day is None):
         return replace(month, days=days, day=wish.day or min(days))

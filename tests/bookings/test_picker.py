@@ -68,8 +68,10 @@ def test_a_window_is_of_the_owners_days_and_a_visitors_may_lie_beside_it(
     monkeypatch.setattr("hds.bookings.availability._slots", lambda *given: {slot.date(): [slot]})
     found = openings(booker, Wish(ZoneInfo(zone), TODAY, month))
     assert found.times == [slot]
-    assert not found.is_too_early
-    assert not found.is_too_late
+    monkeypatch.setattr("hds.bookings.availability._slots", lambda *given: {})
+    empty = openings(booker, Wish(ZoneInfo(zone), TODAY, month))
+    assert empty.is_too_early is (empty.opens is not None and empty.opens > slot.date())
+    assert empty.is_too_early is not empty.is_too_late  # which the page says of an empty month
 
 
 @pytest.mark.parametrize(
