@@ -1,5 +1,5 @@
 // What somebody typed into the form of a time waits in this tab while they look at other times, or reload: until it is
-// booked, an hour at most. No address and no server is told.
+// booked or moved, an hour at most. No address and no server is told.
 const KEPT = 3_600_000; // ms
 const NEVER = new Set(["start", "code", "another_code", "company_fax"]);
 const isChoice = ({ type }) => type === "radio" || type === "checkbox";
@@ -32,7 +32,7 @@ function bringBack() {
 }
 
 function forgetOnceBooked() {
-  if (!memory || !location.pathname.includes("/done/")) return;
+  if (!memory || !/\/done\/|^\/bookings\/[^/]+$/.test(location.pathname)) return;
   for (const key of Object.keys(memory)) if (key.startsWith("typed ")) memory.removeItem(key);
 }
 
