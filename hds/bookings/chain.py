@@ -416,6 +416,11 @@ def _fullest_first(facts: Iterable[Fact]) -> list[Fact]:
     return sorted(facts, key=lambda fact: (_FULLNESS.get(fact.kind, 0), fact.at, fact.kind, fact.subject), reverse=True)
 
 
+def fullest(facts: Iterable[Fact]) -> Fact | None:
+    """The one that is believed first on each detail."""
+    return next(iter(_fullest_first(facts)), None)
+
+
 def _emails(fact: Fact) -> set[str]:
     return {person.email for person in _people(fact)}
 

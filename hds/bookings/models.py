@@ -77,20 +77,24 @@ class BookingEvent(Base):
             self.source,
         )
 
-    def keep(self, fact: Fact, ical_uid: str | None, *references: str | None) -> bool:
-        """Whatever tells where this belongs is kept from each statement of the fact, though only one of them stands.
+    def keep(self, fact: Fact, ical_uid: str | None, earlier: dict[str, Any] | None = None) -> bool:
+        """Whatever tells where this belongs, and who was invited, is kept from each statement of the fact, though only
+        one of them stands. `earlier`: the details of the one that stood until now.
 
         Returns whether there was something new. Of two that differ always the same one is kept, whichever came first.
         """
-        before = (self.previous_uid, self.ical_uid, self.ical_sequence, self.details.get("reference"))
-        reference = _first_of(before[3], fact.details.reference, *references)
+        details, earlier = self.details, earlier or {}
+        before = (self.previous_uid, self.ical_uid, self.ical_sequence, details)
         self.previous_uid = _first_of(self.previous_uid, fact.previous_uid)
         self.ical_uid = _first_of(self.ical_uid, ical_uid)
         numbers = [number for number in (self.ical_sequence, fact.ical_sequence) if number is not None]
         self.ical_sequence = min(numbers, default=None)
-        if reference:
-            self.details = self.details | {"reference": reference}
-        return before != (self.previous_uid, self.ical_uid, self.ical_sequence, reference)
+        if reference := _first_of(details.get("reference"), fact.details.reference, earlier.get("reference")):
+            details = details | {"reference": reference}
+        if guests := {*details.get("guests", []), *fact.details.guests, *earlier.get("guests", [])}:
+            details = details | {"guests": sorted(guests)}
+        self.details = details
+        return before != (self.previous_uid, self.ical_uid, self.ical_sequence, details)
 
 
 def _first_of(*words: str | None) -> str | None:
@@ -324,7 +328,7 @@ class Booking(Base):
         earlier = event.details
         event.at, event.delivery_id, event.source = fact.at, delivery_id, fact.source
         event.details = fact.details.model_dump(mode="json", exclude_defaults=True)
-        event.keep(fact, ical_uid, earlier.get("reference"))
+        event.keep(fact, ical_uid, earlier)
         if fact.source is not FactSource.API and fact.kind in INSTEAD:
             self._believe_rather(event)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from hds.analytics import visits
 from hds.bookings import chain
@@ -92,15 +93,27 @@ class Look:
         return [self._fact(FactKind.RESCHEDULED, self.found.created_at)]
 
     def _told_again(self) -> list[Fact]:
-        """What was told already, by bodies that left out what had moved, or our reference: once more, with these."""
-        told = min(self.here, key=lambda fact: (fact.kind, fact.subject), default=None)
-        reference = carried(self.found, REFERENCE)
+        """What was told already, by bodies that left out what had moved, or our reference, or before somebody was
+        invited: once more, with these."""
+        told = chain.fullest(self.here)
+        if told is None or self._has_seats:
+            return []
+        reference, invited = carried(self.found, REFERENCE), set(_guests(self.found))
         is_lost = reference is not None and not any(fact.details.reference for fact in self.known)
-        if told is None or self._has_seats or not (self.is_split or is_lost):
+        is_joined = bool(invited) and not self.kinds & ENDED and not invited <= self._everybody
+        if not (self.is_split or is_lost or is_joined):
             return []
         link = self.found.previous_uid if self.is_split else told.previous_uid
-        details = told.details.model_copy(update={"reference": reference}) if is_lost else told.details
+        more: dict[str, Any] = {"reference": reference} if is_lost else {}
+        more |= {"guests": sorted(invited | set(told.details.guests))} if is_joined else {}
+        details = told.details.model_copy(update=more)
         return [replace(told, previous_uid=link, details=details, source=FactSource.API)]
+
+    @property
+    def _everybody(self) -> set[str]:
+        """Who takes part, as far as was told."""
+        picture = chain.read(self.here)
+        return {person.email for person in (*picture.bookers, *picture.guests)}
 
     @property
     def _charged(self) -> Offer:

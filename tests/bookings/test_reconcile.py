@@ -961,6 +961,19 @@ def test_the_hosts_wish_to_move_is_found(listed, by, asks):
     assert the_booking().is_host_asking_to_move is asks
 
 
+def test_a_guest_who_was_invited_later_is_found(client, listed, clock):
+    told = delivery("CREATED", uid="one", eventTypeId=FREE, attendees=[person("priya@acme.example")])
+    arrive(client, told)
+    assert the_booking().guests == []
+    more = {"attendees": [person("priya@acme.example"), person("lee@acme.example")], "guests": ["lee@acme.example"]}
+    for repaired in (1, 0):
+        clock.shift(20 * MINUTE)
+        row = listed(entry("one", **more, location=the_booking().meeting_url))
+        assert row.outcome["repaired"] == repaired
+        assert [guest.email for guest in the_booking().guests] == ["lee@acme.example"]
+    assert sources() == {"webhook"}
+
+
 def test_what_gives_way_to_a_notice_leaves_its_link_and_reference(client, listed):
     listed(entry("two", rescheduledFromUid="one", metadata={"hds-reference": "ours"}))
     arrive(client, delivery("CREATED", uid="two", eventTypeId=FREE, iCalUID=DROP, metadata={}))
