@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hds.admin.calendar import Entry, side_by_side
 from hds.bookings.chain import FactKind, Person
 from hds.bookings.models import Booking
-from tests.factories import make_booking
+from tests.factories import fact, make_booking
 
 PAGE = "/admin/bookings/calendar"
 numbers = count()
@@ -73,7 +73,18 @@ def test_requests_are_marked_by_a_word_and_what_is_over_is_quiet(
     book("2026-11-24T15:00")
     past, asked = places(days(signed_in.get(f"{PAGE}?view=day").text)["2026-11-24"])
     assert (past.endswith(" past"), asked.endswith(" request")) == (True, True)
-    assert "<b><span>Request</span></b>" in signed_in.get(f"{PAGE}?view=day").text
+    assert '<b class="waits"><span>Requested</span></b>' in signed_in.get(f"{PAGE}?view=day").text
+
+
+def test_who_did_not_come_has_another_sign_than_a_request_and_both_are_explained(
+    noon: datetime, signed_in: FlaskClient, strategy: Any
+) -> None:
+    booking = book("2026-11-24T15:00")
+    Booking.record(fact(booking.uid, FactKind.ABSENT, subject="priya@acme.example"))
+    page = signed_in.get(f"{PAGE}?view=day").text
+    assert '<b class="absent"><span>No show</span></b>' in page
+    legend = page.partition('class="legend"')[2].partition("</p>")[0]
+    assert ("Requested" in legend, "No show" in legend) == (True, True)
 
 
 def test_what_overlaps_stands_side_by_side(noon: datetime, signed_in: FlaskClient, strategy: Any) -> None:
