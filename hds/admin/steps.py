@@ -78,11 +78,13 @@ def _can_be_cancelled(booking: Booking) -> bool:
 
 
 def _has_people_of_whom_it_is_known(booking: Booking) -> bool:
-    return booking.status in KEPT and has_begun(booking) and bool(booking.people)
+    """Once it has begun, or earlier where Cal.com says that it has ended, or that somebody did not come."""
+    is_known = has_begun(booking) or booking.status is not BookingStatus.CONFIRMED or bool(absent(booking))
+    return booking.status in KEPT and is_known and bool(booking.people)
 
 
 def _can_be_refunded(booking: Booking) -> bool:
-    return booking.payment_state in {PaymentState.PAID, PaymentState.FAILED}
+    return booking.payment_state is PaymentState.PAID
 
 
 def _is_settled_by_staff(booking: Booking) -> bool:
@@ -90,7 +92,7 @@ def _is_settled_by_staff(booking: Booking) -> bool:
 
 
 def _can_have_failed(booking: Booking) -> bool:
-    return booking.payment_state in {PaymentState.PENDING, PaymentState.PAID, PaymentState.REFUNDED}
+    return booking.payment_state in {PaymentState.PENDING, PaymentState.PAID}
 
 
 STEPS = (

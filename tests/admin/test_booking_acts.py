@@ -242,6 +242,19 @@ def test_each_attendee_is_marked_absent_and_present_again(signed_in: FlaskClient
         assert words in shown
 
 
+@pytest.mark.parametrize("kind", [FactKind.ABSENT, FactKind.ENDED])
+def test_who_came_is_asked_before_the_start_where_cal_com_has_said_it(
+    signed_in: FlaskClient, unreachable: Any, strategy: Any, kind: FactKind
+) -> None:
+    booking = make_booking()
+    assert "absence" not in offered(signed_in.get(page_of(booking)).text)
+    Booking.record(fact("uid1", kind, subject=EMAIL if kind is FactKind.ABSENT else ""))
+    db.session.commit()
+    assert "absence" in offered(signed_in.get(page_of(booking)).text)
+    shown = signed_in.get(page_of(booking, "absence")).text
+    assert ("Was there after all" in shown) == (kind is FactKind.ABSENT)
+
+
 def test_a_stranger_is_not_marked(signed_in: FlaskClient, began: Booking) -> None:
     answer = do(signed_in, began, "absence", subject="else@x.example")
     assert (answer.status_code, "Nobody with that address takes part." in answer.text) == (422, True)
@@ -257,6 +270,7 @@ def test_a_note_and_the_payment_need_no_cal_com(signed_in: FlaskClient, unreacha
     do(signed_in, booking, "refund")
     assert booking.payment_state is PaymentState.REFUNDED
     page = signed_in.get(page_of(booking)).text
+    assert {"payment", "refund", "failed-payment"} & offered(page) == {"payment"}, "it is taken back first"
     assert "Call before\n&lt;script&gt;" in page
     assert "Payment marked as refunded" in page
     assert do(signed_in, booking, "note", reason="").status_code == 422
