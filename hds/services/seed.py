@@ -136,6 +136,17 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
         "position": 7,
     },
     {
+        # Who gets money back, and when, is the owner's to say: until then it leads to them.
+        "slug": "refund",
+        "topic": "Before you book",
+        "question": "Do I get a refund if it is cancelled or declined?",
+        "answer": (
+            "Write to us and say which time you had booked; we answer about your money. If you would like to know "
+            "before you book, ask us then. The address stands at the end of each page."
+        ),
+        "position": 7,
+    },
+    {
         "slug": "no-time-fits",
         "topic": "Before you book",
         "question": "What if none of the times suits me?",

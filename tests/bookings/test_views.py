@@ -173,6 +173,7 @@ def test_a_paid_one_leads_to_its_page_at_cal(
 ) -> None:
     page = client.get(f"{BASE}/deep-dive").text
     assert "Pay $150" in page
+    assert "You pay when you book, before we have answered. If we decline it, or it is cancelled, write to" in page
     assert sandbox_url not in page
     assert f'href="{BASE}/deep-dive/elsewhere"' in page
     onward = client.get(f"{BASE}/deep-dive/elsewhere").location

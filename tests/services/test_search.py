@@ -10,6 +10,7 @@ from hds.services.search import MEANINGS, SMALL, search
 from hds.services.seed import QUESTIONS
 
 SEEDED = [FaqEntry(**values) for values in QUESTIONS]
+SILENT_ON_REFUNDS = [entry for entry in SEEDED if entry.slug != "refund"]
 
 
 def entry(question: str, answer: str = "Yes.", topic: str = "Booking") -> FaqEntry:
@@ -37,6 +38,9 @@ def slugs(text: str, entries: Sequence[FaqEntry] = SEEDED) -> list[str]:
         ("email address", "account"),
         ("timezone", "time-zone"),
         ("What’s in the spam folder", "no-mail"),
+        ("refund", "refund"),
+        ("can I get a refund?", "refund"),
+        ("money back", "refund"),
     ],
 )
 def test_a_search_finds(text: str, slug: str) -> None:
@@ -51,6 +55,7 @@ def test_a_search_finds(text: str, slug: str) -> None:
         ("kookies", "cookies"),
         ("acount", "account"),
         ("confrimation mail", "confirmation mail"),
+        ("refnud", "refund"),
     ],
 )
 def test_a_misspelt_word_is_read_as_the_one_it_is_like(text: str, instead: str) -> None:
@@ -76,8 +81,8 @@ def test_what_nobody_asked_is_not_found(text: str) -> None:
     ],
 )
 def test_where_nothing_speaks_of_all_of_it_what_comes_near_is_found(text: str, found: list[str]) -> None:
-    assert slugs(text) == found
-    assert search(SEEDED, text).are_near
+    assert slugs(text, SILENT_ON_REFUNDS) == found
+    assert search(SILENT_ON_REFUNDS, text).are_near
 
 
 def test_what_speaks_of_more_of_it_comes_first() -> None:

@@ -45,6 +45,25 @@ def test_its_page_says_what_came_from_its_event_type(client: FlaskClient) -> Non
 
 
 @pytest.mark.parametrize(
+    ("awaits", "words"), [(True, "before we have answered. If we decline it"), (False, "If it is")]
+)
+def test_who_pays_is_told_whom_to_ask_for_the_money(client: FlaskClient, awaits: bool, words: str) -> None:
+    told = {"price": [15000, "USD"]}
+    ServiceFactory(slug="dive", price_amount=15000, price_currency="USD", needs_approval=awaits, told=told)
+    page = client.get("/services/dive").text
+    assert f"You pay when you book{', ' if awaits else '. '}{words}" in page
+    assert ("decline" in page) == awaits
+    assert 'href="/faq?q=refund"' in page
+
+
+def test_who_pays_nothing_as_they_book_reads_of_no_payment(client: FlaskClient) -> None:
+    ServiceFactory(slug="talk")
+    ServiceFactory(slug="billed", price_amount=15000, price_currency="USD")  # Cal.com takes nothing for it
+    for slug in ("talk", "billed"):
+        assert "You pay" not in client.get(f"/services/{slug}").text
+
+
+@pytest.mark.parametrize(
     ("can_move", "can_cancel", "words"),
     [(True, True, ""), (False, True, "cannot be moved"), (False, False, "neither moved nor cancelled")],
 )
