@@ -158,6 +158,7 @@ def show(token: str, looks: int) -> Response:
         "moved": theirs.latest if is_news(theirs) else None,
         "receipt": theirs.receipt,
         "calendar_file": calendar_file(theirs),
+        "rebooks": stage == "asked_to_move" and moving.rebooking_address(theirs.booking) is not None,
         **polling(token, looks, is_waiting=stage in {"asked", "unknown"}),
     }
     return page("see", "Your booking is moved" if is_moved(context) else TITLES[stage], context)
@@ -221,6 +222,15 @@ def calendar_file(theirs: Theirs) -> str | None:
 @http.within(http.PAGE_SECONDS)
 def move(token: str) -> Response:
     return choose(token, "choose_time")
+
+
+@blueprint.get("/<token>/move/rebooking")
+@limiter.limit(limits.MANAGE)
+def rebook(token: str) -> AnyResponse:
+    """On to Cal.com's page, where what the host asked to be moved gets another time."""
+    theirs = find_or_refuse(Purpose.MOVE, token)
+    address = moving.rebooking_address(theirs.booking)
+    return redirect(address or url_for(".see", token=theirs.token(Purpose.SEE)))
 
 
 @blueprint.get("/<token>/move/times")
@@ -544,9 +554,12 @@ def refuse(status: int, words: tuple[str, str]) -> NoReturn:
 
 
 def barred(theirs: Theirs, verb: Verb, bar: Bar, status: int = 200) -> Response:
-    """It cannot be done here: why, and what can be done instead."""
+    """It cannot be done here: why, and what can be done instead. Who is asked for another time is led to choosing it
+    by whichever link they come."""
     what = "moved" if verb is Verb.MOVE else "cancelled"
     see = url_for(".see", token=theirs.token(Purpose.SEE))
+    if theirs.stage == "asked_to_move":
+        return redirect_to(see)
     is_over = bar in {Bar.ENDED, Bar.DECLINED, Bar.OVER}
     context = {"theirs": theirs, "bar": bar, "is_over": is_over, "is_past": bar is Bar.OVER, "see": see}
     return page("barred", f"This booking cannot be {what} here", context, status=status)

@@ -14,6 +14,7 @@ from .catalogue import VIDEO
 
 BASE62 = string.ascii_letters + string.digits
 JSON_COLUMNS = ("guests", "answers", "metadata", "absent")
+PLEASE_MOVE = "Please reschedule."  # Cal.com's words, before the host's own
 TIME_COLUMNS = ("start_at", "end_at", "created_at", "updated_at")
 
 
@@ -71,6 +72,12 @@ class Booking:
     @property
     def is_live(self) -> bool:
         return self.status in ("accepted", "pending")
+
+    @property
+    def is_to_be_moved(self) -> bool:
+        """The host cancelled it for another time to be picked, which nobody did so far."""
+        asked = self.status == "cancelled" and (self.cancel_reason or "").startswith(PLEASE_MOVE)
+        return asked and self.moved_to_uid is None
 
     @property
     def is_video(self) -> bool:

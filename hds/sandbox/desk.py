@@ -11,7 +11,7 @@ from typing import Any
 
 from . import booking as records
 from .availability import is_inside, is_open, is_within_window, overlaps
-from .booking import Booking
+from .booking import PLEASE_MOVE, Booking
 from .catalogue import VIDEO, EventType
 from .diary import Diary, span, window_of
 from .frames import Manner
@@ -155,10 +155,14 @@ class Desk(Diary):
         reason: str | None,
         *,
         is_host: bool = False,
+        is_asked: bool = False,
     ) -> Booking:
-        """A new booking with a new uid takes the old one's place; the old one is cancelled without a webhook."""
+        """A new booking with a new uid takes the old one's place; the old one is cancelled without a webhook.
+        `is_asked`: by the page that moves also what the host cancelled for it; the API does not."""
         old = self.booking(uid)
-        self._refuse_unmovable(old)
+        is_asked = is_asked and old.is_to_be_moved
+        if not is_asked:
+            self._refuse_unmovable(old)
         event = self.event_type(old.event_type_id)
         end = start + (old.end_at - old.start_at)
         self._refuse_impossible(event, start, end, without_uid=uid)
@@ -177,6 +181,8 @@ class Desk(Diary):
             "moved_from_uid": old.uid,
             "moved_by": by,
             "move_reason": reason,
+            "cancelled_by": None,
+            "cancel_reason": None,
             "is_host_absent": 0,
             "absent": "[]",
             "is_start_sent": 0,
@@ -192,7 +198,7 @@ class Desk(Diary):
                     "moved_to_uid": values["uid"],
                     "payment_uid": None,
                 },
-                only_live=True,
+                only_live=not is_asked,
             )
             if not changed:
                 raise Conflict
@@ -287,7 +293,7 @@ class Desk(Diary):
 
     def ask_to_move(self, uid: str, reason: str | None) -> Booking:
         """Cancels, in the host's name, with a reason that begins with Cal.com's words."""
-        return self.cancel(uid, self.settings.owner_email, f"Please reschedule. {reason or ''}\n")
+        return self.cancel(uid, self.settings.owner_email, f"{PLEASE_MOVE} {reason or ''}\n")
 
     def change_place(self, uid: str, location: str) -> Booking:
         old = self.booking(uid)

@@ -25,6 +25,7 @@ from .times import is_time_zone, iso_ms, parse_instant, utcnow
 
 pages = Blueprint("pages", __name__)
 pages.before_request(refuse_cross_site)
+EVEN_CANCELLED = "allowRescheduleForCancelledBooking"
 OWN_PARAMETERS = ("month", "date", "slot", "cal.tz")
 
 
@@ -219,14 +220,16 @@ def pay(payment_uid: str) -> AnyResponse:
 def booking(uid: str) -> str:
     found = desk().booking(uid)
     event = desk().event_type(found.event_type_id)
-    slots = list(_next_slots(event, uid)) if found.is_live else []
-    return render_template("booking.html", **_shown(found), slots=slots)
+    may_move = found.is_live or (found.is_to_be_moved and request.args.get(EVEN_CANCELLED) == "true")
+    slots = list(_next_slots(event, uid)) if may_move else []
+    return render_template("booking.html", **_shown(found), slots=slots, may_move=may_move)
 
 
 @pages.get("/reschedule/<uid>")
 def reschedule(uid: str) -> AnyResponse:
-    """The address that Cal.com's mails name."""
-    return redirect(url_for("pages.booking", uid=uid, _anchor="move"))
+    """The address that Cal.com's mails name; with a word more where the host asks for another time."""
+    carried = {EVEN_CANCELLED: request.args[EVEN_CANCELLED]} if EVEN_CANCELLED in request.args else {}
+    return redirect(url_for("pages.booking", uid=uid, **carried, _anchor="move"))
 
 
 @pages.post("/booking/<uid>/cancellation")
@@ -242,7 +245,7 @@ def move(uid: str) -> AnyResponse:
     start = parse_instant(request.form.get("slot", ""))
     if start is None:
         raise Refusal(400, "Choose a time to move to.")
-    moved = desk().move(uid, start, found.email, request.form.get("reason", "").strip() or None)
+    moved = desk().move(uid, start, found.email, request.form.get("reason", "").strip() or None, is_asked=True)
     return redirect(url_for("pages.booking", uid=moved.uid), 303)
 
 

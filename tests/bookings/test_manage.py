@@ -299,6 +299,58 @@ def test_who_paid_for_what_is_cancelled_is_told_whom_to_ask(
     assert "There is nothing left to do." not in page
 
 
+def asked_to_move(*before: FactKind, **given: Any) -> Booking:
+    """The host cancelled it for another time to be picked."""
+    for kind in before or (FactKind.CONFIRMED,):
+        make_booking("cal-uid-42", kind, **given)
+    return make_booking("cal-uid-42", FactKind.CANCELLED, asks_to_move=True, **given)
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_who_is_asked_for_another_time_is_led_to_choosing_it_by_each_link(
+    client: FlaskClient, strategy: Any, purpose: Purpose
+) -> None:
+    booking = asked_to_move()
+    page = client.get(path(booking, purpose), follow_redirects=True)
+    assert '<h1 id="step">Please choose another time</h1>' in page.text
+    again = f'/book-consultation/{strategy.slug}?zone=America/New_York">Choose another time</a>'
+    assert again in page.text.replace("%2F", "/")
+    address = f"{path(booking, Purpose.MOVE)}/rebooking"
+    assert client.get(address).location == client.get(path(booking, Purpose.MOVE)).location
+
+
+PAID = (FactKind.PAYMENT_INITIATED, FactKind.PAID, FactKind.CONFIRMED)
+
+
+def test_who_has_paid_and_is_asked_for_another_time_chooses_it_at_cal_com_and_pays_no_more(
+    app: Flask, client: FlaskClient, strategy: Any
+) -> None:
+    booking = asked_to_move(*PAID, price=15000, currency="USD")
+    page = client.get(path(booking))
+    address = f"{path(booking, Purpose.MOVE)}/rebooking"
+    assert f'href="{address}">Choose another time on Cal.com</a>' in page.text
+    assert "What you paid counts for it" in page.text
+    assert "cal-uid-42" not in page.text
+    assert f'href="/book-consultation/{strategy.slug}?' not in page.text
+    onward = client.get(address)
+    cal_com = booker.cal().account.pages_url
+    assert onward.location == f"{cal_com}/reschedule/cal-uid-42?allowRescheduleForCancelledBooking=true"
+    assert onward.headers["Referrer-Policy"] == "no-referrer"
+    moved = make_booking("cal-uid-43", FactKind.RESCHEDULED, previous_uid="cal-uid-42", price=15000, currency="USD")
+    assert moved.id == booking.id
+    assert "$150, paid" in client.get(path(booking)).text
+    assert client.get(address).location == path(booking)
+
+
+def test_once_its_time_has_passed_who_has_paid_writes_first(client: FlaskClient, strategy: Any) -> None:
+    start = utcnow() - timedelta(hours=2)
+    booking = asked_to_move(*PAID, price=15000, currency="USD", start_at=start)
+    page = client.get(path(booking)).text
+    assert "You have paid for it already. Before you book another time, write to" in page
+    assert "Choose another time</a>" not in page
+    assert "/rebooking" not in page
+
+
 @pytest.mark.parametrize("purpose", list(Purpose))
 @pytest.mark.parametrize(("language", "clock"), [("en-US,en;q=0.9", "2:30 pm"), ("de-DE,de;q=0.9", "14:30")])
 def test_the_hours_are_said_as_their_reader_does(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import html5lib
 import pytest
 import requests
@@ -144,6 +146,22 @@ def test_attendee_moves_and_cancels(posting: Sandbox, receiver: Receiver) -> Non
     assert_page(posting.post(f"/booking/{uid}/move", {"slot": "x"}), 400, "Choose a time")
     receiver.wait_for(3)
     assert receiver.triggers() == ["BOOKING_CREATED", "BOOKING_RESCHEDULED", "BOOKING_CANCELLED"]
+
+
+def test_who_was_asked_for_another_time_picks_one_by_the_link_of_the_mail(posting: Sandbox, receiver: Receiver) -> None:
+    uid = posting.booked(event=DEEP_DIVE)["uid"]
+    pay = re.search(r'href="[^"]*(/payment/[^"]+)"', posting.page(f"/booking/{uid}").text)
+    assert pay
+    posting.post(pay[1])
+    assert_page(posting.post(f"/host/bookings/{uid}/wish", {"reason": "Ill"}), 200)
+    assert "Move it" not in posting.page(f"/reschedule/{uid}").text
+    asked = f"/reschedule/{uid}?allowRescheduleForCancelledBooking=true"
+    assert_page(posting.page(asked), 200, "Move it", "Please reschedule.")
+    moved = posting.post(f"/booking/{uid}/move", {"slot": TUESDAY_TEN})
+    assert_page(moved, 200, "Your booking awaits the host", "Tuesday 24 November", ", paid")
+    assert_page(posting.post(f"/booking/{uid}/move", {"slot": TUESDAY_TEN}), 400)
+    body = receiver.wait_for(5)[-1]
+    assert (body["triggerEvent"], body["payload"]["rescheduleUid"]) == ("BOOKING_REQUESTED", uid)
 
 
 # --- the host --------------------------------------------------------------------------------------------
