@@ -214,11 +214,15 @@ class Question:
         return KINDS[self.asked.type or ""]
 
     @property
+    def hint(self) -> str:
+        """What the owner wrote into the empty field stands above it: inside it looks typed, and goes as one types."""
+        in_choices = self.asked.type in {"select", "radio", "checkbox", "multiselect", "boolean"}
+        return " ".join(words for words in (self.kind.hint, "" if in_choices else self.asked.placeholder) if words)
+
+    @property
     def marks(self) -> dict[str, str | bool]:
         """The attributes of its control."""
         marks: dict[str, str | bool] = dict(self.kind.marks or {})
-        if self.asked.placeholder and self.asked.type not in {"select", "radio", "checkbox", "multiselect", "boolean"}:
-            marks["placeholder"] = self.asked.placeholder
         if self.is_fixed:
             marks["readonly"] = True
         return marks

@@ -102,6 +102,15 @@ def test_each_kind_says_that_it_must_be_answered(fill_in: Callable[..., DetailsF
     assert fill_in(required(EACH_KIND, required=False), {}).errors == {}
 
 
+def test_what_the_owner_wrote_into_an_empty_field_is_a_hint_beside_ours(fill_in: Callable[..., DetailsForm]) -> None:
+    form = fill_in(required(EACH_KIND, placeholder="Any will do"), ANSWERED)
+    hints = {question.asked.slug: question.hint for question in form.questions}
+    assert hints["goals"] == "Any will do"
+    assert hints["mobile"] == "With the country code, like +1 202 555 0123. Any will do"
+    assert hints["team"] == ""  # the first of its choices says it
+    assert not [question for question in form.questions if "placeholder" in question.marks]
+
+
 @pytest.mark.parametrize(
     ("name", "typed", "words"),
     [
