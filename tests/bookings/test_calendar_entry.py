@@ -242,7 +242,7 @@ def test_the_done_page_of_a_frame_says_whose_it_is_and_not_all_of_the_address(
     page = framed_page()
     make_booking("uid1", reference=page.reference)
     text = client.get(f"/book-consultation/strategy-consultation/done/{page.token}").text
-    assert "<dt>For</dt><dd>p…@acme.example</dd>" in text
+    assert "<dt>Booked by</dt><dd>p…@acme.example</dd>" in text
     assert "priya@" not in text
 
 

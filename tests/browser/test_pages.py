@@ -75,7 +75,7 @@ def test_what_fits_answers_and_the_address_keeps_the_answers(open_window: Open, 
 
     visit.go("/services")
     page.get_by_role("link", name="Find out which one fits you").click()
-    expect(heading).to_have_text("Your answer stands here")
+    expect(heading).to_have_text("Nothing chosen yet")
     visit.check()
     answer("CTOs and technical leads before a large change")
     expect(heading).to_have_text(DIVE)

@@ -137,7 +137,7 @@ def test_a_slash_at_the_end_is_no_other_page(client: FlaskClient) -> None:
 def test_what_fits_is_asked_and_answered_by_address(client: FlaskClient) -> None:
     ServiceFactory(slug="talk", name="A talk", duration_minutes=30)
     ServiceFactory(slug="dive", name="A dive", duration_minutes=60)
-    assert "Your answer stands here" in client.get("/services/fit").text
+    assert "Nothing chosen yet" in client.get("/services/fit").text
     page = client.get("/services/fit?minutes=30").text
     assert '<h2 id="fits-best">A talk</h2>' in page
     assert 'id="minutes-30" name="minutes" value="30" checked' in page
