@@ -228,7 +228,11 @@ def _create(client: CalClient, wanted: Wanted) -> Findings:
     try:
         made = client.create_webhook(wanted.body)
     except Invalid as error:
-        if error.status == CONFLICT:  # somebody else connects at the same time, or it hides behind another spelling
+        if error.status == CONFLICT:
+            # Somebody else connected at the same time, or it hides behind another spelling.
+            if own := [webhook for webhook in client.webhooks() if wanted.is_for(webhook)]:
+                yield from _repair(client, wanted, own[0], mends=True)
+                return
             yield _wrong(f"Cal.com has a webhook for {wanted.url} already, and does not list it: look for it there.")
             return
         wanted = wanted.for_an_older_one()

@@ -262,6 +262,20 @@ def test_looking_says_what_connecting_would_mend(site, services, cal, at):
     assert not cal.webhooks[0].is_active
 
 
+def test_somebody_who_connects_at_the_same_time_is_met_kindly(site, services, cal, at, monkeypatch):
+    client = at(cal.url)
+    create = client.create_webhook
+
+    def a_moment_later(body: dict[str, Any]) -> Any:
+        cal.desk.subscriptions.add(body["subscriberUrl"], ["BOOKING_CREATED"], secret="another")
+        return create(body)
+
+    monkeypatch.setattr(client, "create_webhook", a_moment_later)
+    assert words(said(client), Outcome.WRONG) == []
+    [webhook] = cal.webhooks
+    assert (webhook.secret, set(webhook.triggers)) == (SECRET, set(TRIGGERS))
+
+
 def test_others_webhooks_are_left_alone_and_said(site, services, cal, at):
     add = cal.desk.subscriptions.add
     foreign = add("https://hooks.example/x", ["BOOKING_CREATED"], secret="theirs")
