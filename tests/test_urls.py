@@ -37,6 +37,7 @@ WHO = {
     "/bookings/<token>": PUBLIC,  # which is signed for one person
     "/bookings/<token>/looks": PUBLIC,
     "/bookings/<token>/move": PUBLIC,
+    "/bookings/<token>/move/rebooking": PUBLIC,
     "/bookings/<token>/move/times": PUBLIC,
     "/bookings/<token>/move/choice": PUBLIC,
     "/bookings/<token>/move/confirmation": PUBLIC,

@@ -69,7 +69,6 @@ class Notice(StrEnum):
     """What stands above a form that comes back. Nothing was changed."""
 
     TAKEN = "taken"
-    SAME = "same"
     OVER = "over"
     TOO_LATE = "too_late"
     NOT_ACCEPTED = "not_accepted"
@@ -317,7 +316,7 @@ def ask_to_confirm(token: str, notice: Notice | None, status: int) -> AnyRespons
     if notice:
         return step.show(start, status, notice)
     if start == step.now:
-        return step.offer_others(start, Notice.SAME, 200)
+        return step.stays()
     is_free = step.is_free(start)  # where nobody knows, moving it will tell
     return step.offer_others(start, Notice.TAKEN, 200) if is_free is False else step.show(start)
 
@@ -391,7 +390,7 @@ class MoveStep:
         if not self.form.validate():
             return self.show(start, 422)
         if start == self.now:
-            return self.offer_others(start, Notice.SAME, 422)
+            return self.stays()
         is_free = self.is_free(start)
         if is_free is None:
             return self.show(start, 503, Notice.NO_ANSWER)
@@ -428,7 +427,7 @@ class MoveStep:
             "fixed": fixed_once_taken(start, service) if service else "",
             "zone": self.zone,
             "notice": notice,
-            "is_gone": notice in {Notice.TAKEN, Notice.SAME},
+            "is_gone": notice is Notice.TAKEN,
             "awaits_approval": event_type is not None and event_type.needs_confirmation,
             "times": self.times_of(start),
             "here": url_for(".confirmation", token=self.token, start=iso_utc(start), zone=self.zone.key),
@@ -437,6 +436,12 @@ class MoveStep:
         }
         title = f"Move it to {say_moment(start, self.zone)}?" if not context["is_gone"] else "Choose another time"
         return page("confirm", title, context, status=status)
+
+    def stays(self) -> Response:
+        """Who goes back after a move asks for the time that it has by now: nothing went wrong."""
+        see = url_for(".see", token=self.theirs.token(Purpose.SEE))
+        context = {"theirs": self.theirs, "see": see, "times": url_for(".move", token=self.token, zone=self.zone.key)}
+        return page("already", "It is at that time already", context)
 
     def times_of(self, start: datetime) -> str:
         day: date = start.astimezone(self.zone).date()

@@ -228,8 +228,8 @@ def booking(uid: str) -> str:
 @pages.get("/reschedule/<uid>")
 def reschedule(uid: str) -> AnyResponse:
     """The address that Cal.com's mails name; with a word more where the host asks for another time."""
-    carried = {EVEN_CANCELLED: request.args[EVEN_CANCELLED]} if EVEN_CANCELLED in request.args else {}
-    return redirect(url_for("pages.booking", uid=uid, **carried, _anchor="move"))
+    asked = request.args.get(EVEN_CANCELLED)
+    return redirect(url_for("pages.booking", uid=uid, _anchor="move", allowRescheduleForCancelledBooking=asked))
 
 
 @pages.post("/booking/<uid>/cancellation")

@@ -395,6 +395,22 @@ def test_moved_by_the_month_the_day_and_a_reason(
     assert cal.booking(booking.uid).rescheduled_by == EMAIL
 
 
+def test_who_goes_back_after_a_move_reads_that_it_is_there_already(
+    client: FlaskClient, book: Any, free_times: Any
+) -> None:
+    booking, start = book(), free_times(1001, 12)[0]
+    address = to_confirm(booking, start)
+    typed = fields_of(client.get(address).text)
+    assert client.post(address, data=typed).status_code == 303
+    typed["form_token"] = secrets.token_urlsafe(24)
+    for page in (client.get(address), client.post(address, data=typed)):
+        assert page.status_code == 200
+        assert '<h1 id="step">It is at that time already</h1>' in page.text
+        assert f'href="{path(booking)}"' in page.text
+        assert "error-summary" not in page.text
+    assert len(BookingAct.of_booking(booking.id)) == 1
+
+
 def test_the_month_counts_its_own_neighbourhood_as_free_but_not_its_own_time(
     client: FlaskClient, book: Any, free_times: Any
 ) -> None:
@@ -407,7 +423,7 @@ def test_the_month_counts_its_own_neighbourhood_as_free_but_not_its_own_time(
     assert f'value="{own}"' not in page
     assert f'value="{next_to_it}"' in page
     page = client.get(to_confirm(booking, own)).text
-    assert "That is the time that you have" in page
+    assert "It is at that time already" in page
 
 
 def test_what_needs_approval_is_requested_anew(client: FlaskClient, book: Any, intro: Any, free_times: Any) -> None:
