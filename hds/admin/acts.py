@@ -139,7 +139,7 @@ def perform(booking_id: int, act: str) -> Response:
     if done.stage is ActState.REFUSED:
         return _refused(booking_id, step, form, done)
     if done.stage is ActState.DONE:
-        flash(f"{step.done}.")
+        flash(_says_done(step, _find(booking_id), wish.subject))
     back = url_for("admin.bookings.index") if request.form.get("back") == "list" else _page_of(booking_id)
     return redirect_to(back)
 
@@ -186,6 +186,17 @@ def _is_valid(form: ActForm, step: Step, booking: Booking) -> bool:
             form.form_errors.append("Nobody with that address takes part.")
         return is_valid and is_known
     return is_valid
+
+
+def _says_done(step: Step, booking: Booking, email: str) -> str:
+    """Accepted: Priya Natarajan, Wednesday 25 November, 15:00. By the address: of one of several who take part."""
+    people = [person.contact for person in booking.people]
+    who = next((contact for contact in people if contact.email == email), booking.contact)
+    words = [(who.name or who.email) if who else "nobody named"]
+    if booking.start_at:
+        zone = settings.owner_zone
+        words += [say_day(booking.start_at.astimezone(zone).date()), say_time(booking.start_at, zone)]
+    return f"{step.done}: {', '.join(words)}."
 
 
 def _refused(booking_id: int, step: Step, form: ActForm, act: BookingAct) -> Response:

@@ -115,12 +115,14 @@ def index() -> Response:
     filters = Filters.of_request()
     listing = lists.page_of(filters.query())
     is_first = not filters.are_set and listing.number == 1
+    requests = _requests() if is_first else []
     return render_page_or_fragment(
         "admin/bookings/index.html",
         "admin/bookings/_table.html",
         filters=filters,
         listing=listing,
-        requests=_requests() if is_first else [],
+        requests=requests,
+        asked=_asked(requests),
         form_token=secrets.token_urlsafe,
         can_answer=reconcile.is_possible(),
         pages_of_cal=steps.pages_of_cal(),
@@ -144,7 +146,7 @@ def show(booking_id: int) -> Response:
         "admin/bookings/show.html",
         "admin/bookings/_booking.html",
         booking=booking,
-        steps=steps.steps_of(booking, has_key=has_key),
+        steps=steps.steps_beside(unsettled, steps.steps_of(booking, has_key=has_key)),
         has_key=has_key,
         lacks_key=steps.lacks_key(booking, has_key=has_key),
         pages_of_cal=steps.pages_of_cal(),
@@ -178,6 +180,16 @@ def _requests() -> list[Booking]:
     waiting = (Booking.status == BookingStatus.REQUESTED) & or_(Booking.end_at.is_(None), Booking.end_at > utcnow())
     query = db.select(Booking).where(waiting).order_by(Booking.start_at, Booking.id).limit(MOST_REQUESTS)
     return [booking for booking in db.session.scalars(query).unique() if steps.is_waiting(booking)]
+
+
+def _asked(requests: Sequence[Booking]) -> dict[int, BookingAct]:
+    """By booking: what was asked of Cal.com, where it is not known yet what became of it."""
+    ids = [booking.id for booking in requests]
+    query = db.select(BookingAct).where(BookingAct.booking_id.in_(ids)).order_by(BookingAct.id)
+    acts: dict[int, list[BookingAct]] = {}
+    for act in db.session.scalars(query).unique() if ids else ():
+        acts.setdefault(act.booking_id, []).append(act)
+    return {booking_id: act for booking_id, of in acts.items() if (act := steps.unsettled(of))}
 
 
 def _next_meetings() -> Sequence[Booking]:

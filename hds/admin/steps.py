@@ -61,7 +61,8 @@ def has_begun(booking: Booking) -> bool:
 
 
 def _can_be_accepted(booking: Booking) -> bool:
-    return is_waiting(booking) and not is_over(booking)
+    """Cal.com confirms nothing whose payment did not come."""
+    return is_waiting(booking) and not is_over(booking) and booking.payment_state is not PaymentState.FAILED
 
 
 def _is_ahead(booking: Booking) -> bool:
@@ -262,6 +263,12 @@ REFUSALS = {
 def steps_of(booking: Booking, *, has_key: bool) -> list[Step]:
     """What can be done now, in the order of the page."""
     return [step for step in STEPS if step.makes_sense(booking) and (has_key or not step.needs_key)]
+
+
+def steps_beside(act: BookingAct | None, steps: Sequence[Step]) -> list[Step]:
+    """What Cal.com has agreed to ends the booking there, so it would refuse whatever else it is asked for."""
+    has_agreed = act is not None and act.stage is ActState.TOLD
+    return [step for step in steps if not (has_agreed and step.needs_key)]
 
 
 def lacks_key(booking: Booking, *, has_key: bool) -> bool:

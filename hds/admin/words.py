@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hds.bookings.chain import FactKind
+from hds.bookings.chain import FactKind, PaymentState
 from hds.lib.times import say_zone
 from hds.mail.models import MessageState
 from hds.webhooks.models import DeliveryState
@@ -38,6 +38,14 @@ OF_SOMEBODY = {
     FactKind.ABSENT,
     FactKind.PRESENT,
     FactKind.SEAT_GIVEN_UP,
+}
+
+PAYMENTS = {
+    PaymentState.NONE: "",
+    PaymentState.PENDING: "Not paid yet",
+    PaymentState.PAID: "Paid",
+    PaymentState.FAILED: "Payment failed",
+    PaymentState.REFUNDED: "Refunded",
 }
 
 MESSAGES = {

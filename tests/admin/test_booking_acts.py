@@ -22,7 +22,7 @@ from hds.bookings.models import Booking
 from hds.calcom.client import CalClient, Target
 from hds.calcom.client import Person as Attendee
 from hds.extensions import db
-from hds.lib.times import iso_utc, utcnow
+from hds.lib.times import iso_utc, say_day, utcnow
 from tests import forms
 from tests.bookings.conftest import cal, free_times, intro, sandbox_url, unreachable, use_cal  # noqa: F401  (fixtures)
 from tests.factories import fact, in_days, make_booking
@@ -72,7 +72,8 @@ def test_a_request_is_accepted_from_the_list_and_the_timeline_says_by_whom(
     answer = forms.submit(signed_in, "/admin/bookings", page_of(booking, "acceptance"))
     assert (answer.status_code, answer.location) == (303, "/admin/bookings")
     page = signed_in.get("/admin/bookings").text
-    assert "Accepted." in page
+    zone = ZoneInfo("America/New_York")
+    assert f"Accepted: Priya Natarajan, {say_day(booking.start_at.astimezone(zone).date())}, " in page
     assert "Waiting for your answer" not in page
     assert booking.status is BookingStatus.CONFIRMED
     shown = signed_in.get(page_of(booking)).text
@@ -133,7 +134,10 @@ def test_a_move_is_chosen_on_the_month_and_confirmed_on_a_page_of_its_own(
     typed = forms.fields(confirm, page_of(booking, "move")) | {"reason": "A clash"}
     assert signed_in.post(page_of(booking, "move"), data=typed).status_code == 303
     assert (booking.status, booking.start_at) == (BookingStatus.CONFIRMED, to)
-    assert "Moved." in signed_in.get(page_of(booking)).text
+    assert "Moved: Priya Natarajan, " in signed_in.get(page_of(booking)).text
+    again = signed_in.get(answer.location).text
+    assert "It takes place at this time already" in again
+    assert "Move it to this time" not in again
 
 
 def test_a_time_that_was_taken_meanwhile_brings_others_and_keeps_the_reason(
@@ -182,6 +186,7 @@ def test_asking_to_move_is_asked_until_cal_com_tells_of_it_and_then_done(signed_
     assert "Ask to move: asked, and Cal.com has yet to do it" in page
     assert f'hx-get="{page_of(booking)}?look=1"' in page
     assert "Load this page again" in page
+    assert offered(page) == {"note"}, "Cal.com has agreed, and would refuse all else"
     last = signed_in.get(page_of(booking) + "?look=20", headers={"HX-Request-Type": "partial"}).text
     assert "hx-trigger" not in last, "it does not look for ever"
     token = forms.fields(page, page_of(booking, "looks"))
@@ -190,6 +195,56 @@ def test_asking_to_move_is_asked_until_cal_com_tells_of_it_and_then_done(signed_
     page = signed_in.get(page_of(booking)).text
     assert "Asked for another time" in page
     assert "hx-trigger" not in page
+
+
+def test_a_request_that_was_asked_to_move_is_not_answered_from_the_list(signed_in: FlaskClient, book: Any) -> None:
+    booking = book(INTRO)
+    do(signed_in, booking, "request-to-move", reason="A clash")
+    page = signed_in.get("/admin/bookings").text
+    assert "Ask to move: asked, and Cal.com has yet to do it." in page
+    assert page_of(booking, "acceptance") not in page
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [(FactKind.PAID, "paid $150"), (FactKind.REQUESTED, "$150"), (None, "$150, payment failed")],
+)
+def test_the_list_of_requests_says_what_is_paid(
+    signed_in: FlaskClient, unreachable: Any, strategy: Any, kind: FactKind | None, said: str
+) -> None:
+    price: dict[str, Any] = {"price": 15000, "currency": "USD"}
+    booking = make_booking(kind=FactKind.REQUESTED, **price)
+    if kind is not FactKind.REQUESTED:
+        Booking.record(fact("uid1", FactKind.PAID, **price))
+        booking.settle_payment(PaymentState.FAILED if kind is None else None)
+        db.session.commit()
+    requests = signed_in.get("/admin/bookings").text.partition('id="requests"')[2].partition("</section>")[0]
+    assert f"{said}</p>" in requests
+    assert (page_of(booking, "acceptance") in requests) == (kind is not None)
+
+
+def test_a_request_that_is_not_paid_says_so_where_it_would_be_answered(
+    signed_in: FlaskClient, unreachable: Any, strategy: Any
+) -> None:
+    booking = make_booking(kind=FactKind.PAYMENT_INITIATED, price=15000, currency="USD")
+    page = " ".join(signed_in.get(page_of(booking)).text.split())
+    assert "It is not paid yet, so you can neither accept nor decline it. Once the payment has come, it is " in page
+    strategy.needs_approval = True
+    db.session.commit()
+    assert "Once the payment has come, you can." in signed_in.get(page_of(booking)).text
+
+
+def test_a_meeting_that_does_not_take_place_has_no_link(
+    signed_in: FlaskClient, unreachable: Any, strategy: Any
+) -> None:
+    booking = make_booking()
+    link = 'href="https://cal.example/video/uid1"'
+    assert link in signed_in.get(page_of(booking)).text
+    Booking.record(fact("uid1", FactKind.CANCELLED))
+    db.session.commit()
+    page = signed_in.get(page_of(booking)).text
+    assert "was: <bdi>https://cal.example/video/uid1</bdi>" in page
+    assert link not in page
 
 
 def test_a_cal_com_that_cannot_ask_to_move_is_explained(

@@ -177,7 +177,7 @@ def test_each_new_fact_stands_there_in_plain_words(signed_in: FlaskClient, strat
         "the links that it sent carry a key",
         '<a href="https://files.example/script.txt" rel="noreferrer">',
         "Cancelled: the host asked to move",
-        "The host asked to move it.",
+        "The host asked them to choose another time.",
     ):
         assert said in page
     assert "a1b2c3" not in page
