@@ -21,6 +21,24 @@ def has_free_times(visit: Visit, path: str = "/") -> bool:
     return visit.page.locator(".timetable a").count() > 0
 
 
+@pytest.mark.parametrize("path", ["/", "/services/strategy-consultation"])
+@pytest.mark.parametrize(
+    ("locale", "zone", "clock"),
+    [
+        ("en-US", "America/New_York", r"\d{1,2}:\d\d [ap]m"),  # the owner's zone: the clock alone changes
+        ("en-US", "Europe/Berlin", r"\d{1,2}:\d\d [ap]m"),
+        ("de-DE", "Europe/Berlin", r"\d\d:\d\d"),
+    ],
+)
+def test_free_times_are_written_as_their_readers_do(
+    open_window: Open, path: str, locale: str, zone: str, clock: str
+) -> None:
+    visit = open_window(locale=locale, zone=zone)
+    until(lambda: has_free_times(visit, path))
+    for time in visit.page.locator(".timetable strong").all():
+        expect(time).to_have_text(re.compile(f"^{clock}$"))
+
+
 @JS
 def test_a_free_time_on_the_first_page_leads_to_its_form(open_window: Open, js: bool) -> None:
     visit = open_window(PHONE, js=js)
