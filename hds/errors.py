@@ -5,6 +5,7 @@ from http import HTTPStatus
 import structlog
 from flask import Flask, Response, g, make_response, render_template, request
 from flask_limiter import RateLimitExceeded
+from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
@@ -48,6 +49,8 @@ def answer(status: int, words: tuple[str, str]) -> Response:
     """One error, said in the way the asker can show: htmx swaps any body, so its target is changed to the alerts."""
     title, advice = words
     template = "errors/_message.html" if wants_fragment() else "errors/page.html"
+    if status == 404 and not wants_fragment() and request.path.startswith("/admin/") and current_user.is_authenticated:
+        template = "errors/admin.html"
     response = make_response(render_template(template, status=status, title=title, advice=advice), status)
     response.vary.add("HX-Request-Type")
     if wants_fragment():

@@ -37,6 +37,15 @@ def test_a_missing_page_says_so_and_leads_on(client):
     assert 'href="/' in answer.text
 
 
+def test_a_wrong_address_in_the_admin_leads_back_to_the_bookings(signed_in):
+    for path in ("/admin/nowhere", "/admin/bookings/99"):
+        answer = signed_in.get(path)
+        assert (answer.status_code, "Go to the bookings" in answer.text) == (404, True)
+        assert "Book a consultation" not in answer.text
+        assert "There is no page here" in signed_in.get(path, headers=PIECE).text
+    assert "Go to the bookings" not in signed_in.get("/adminx").text
+
+
 def test_a_fault_of_ours_says_nothing_of_its_cause(client, goes_wrong):
     goes_wrong(fault)
     answer = client.get("/faq")
