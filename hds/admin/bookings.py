@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from flask import Blueprint, Response, abort, flash, request, url_for
+from flask import Blueprint, Response, abort, flash, make_response, render_template, request, url_for
 from sqlalchemy import ColumnElement, Select, func, or_
 from sqlalchemy.orm import defer
 
@@ -35,7 +35,7 @@ UNSETTLED_FOR = timedelta(days=14)  # longer ago, whoever wanted to book has ask
 SENDS_FOR = timedelta(minutes=1)  # at most; then its process has died
 MOST_UNSETTLED = 20
 MOST_REQUESTS = 50  # above the list; all of them stand in it
-MOST_LOOKS = 20  # of the page of a booking at what became of an act
+MOST_LOOKS = 20  # of a page by itself at what became of what was asked for
 SORTS: dict[str, tuple[Any, ...]] = {
     "start": (Booking.start_at,),
     "created": (Booking.created_at,),
@@ -129,7 +129,7 @@ def index() -> Response:
         upcoming=_next_meetings() if is_first else [],
         unsettled=_unsettled() if is_first else [],
         can_look=is_first and reconcile.is_possible(),
-        looked=Reconciliation.of(CHANGES) if is_first else None,
+        **(_reading(0) if is_first else {}),
         statuses=words.choices(BookingStatus),
         services=[*_services(), (OTHER, "Other")],
         today=utcnow().astimezone(settings.owner_zone).date(),
@@ -169,10 +169,26 @@ def reconcile_now() -> Response:
         Reconciliation.wake()
         db.session.commit()
         reconcile.ring()
-        flash("Cal.com is being read. Load this page again in a moment.")
+        flash("Cal.com is being read. What comes of it shows here in a moment.")
     else:
         flash("CAL_ACCESS_TOKEN is not set, and without a key Cal.com lists no bookings.")
     return redirect_to(url_for("admin.bookings.index"))
+
+
+@blueprint.get("/reconciliation")
+def reading() -> Response:
+    """When Cal.com was read and what came of it: a piece of the list, for htmx."""
+    if not wants_fragment():
+        return redirect_to(url_for("admin.bookings.index"))
+    look = request.args.get("look", 0, type=int)
+    return make_response(render_template("admin/bookings/_reading.html", **_reading(look), swapped=True))
+
+
+def _reading(look: int) -> dict[str, Any]:
+    """While it is due or under way the piece looks again by itself, for a while."""
+    looked = Reconciliation.of(CHANGES)
+    is_to_come = looked is not None and looked.is_due and 0 <= look < MOST_LOOKS
+    return {"looked": looked, "next_look": look + 1 if is_to_come else None}
 
 
 def _requests() -> list[Booking]:

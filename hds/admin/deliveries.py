@@ -67,7 +67,7 @@ def replay(delivery_id: int) -> Response:
     delivery.replay()
     _ring()
     db.session.commit()
-    flash(f"Delivery {delivery_id} is queued and will be applied again in a moment.")
+    flash(f"Delivery {delivery_id} is queued and will be read again in a moment.")
     return redirect_to(url_for("admin.deliveries.show", delivery_id=delivery_id))
 
 
@@ -85,7 +85,7 @@ def replay_all() -> Response:
     _ring()
     db.session.commit()
     queued = words.counted(count, "delivery is", "deliveries are")
-    flash(f"{queued} queued and will be applied again in a moment." if count else "There was nothing to replay.")
+    flash(f"{queued} queued and will be read again in a moment." if count else "There was nothing to replay.")
     return redirect_to(url_for("admin.deliveries.index"))
 
 

@@ -56,12 +56,15 @@ MESSAGES = {
     "connection_test": "Test of the mail",
 }
 
+# Applied alone is no word of an owner's; the others are.
+DELIVERIES: dict[StrEnum, str] = {DeliveryState.PENDING: "Waiting", DeliveryState.APPLIED: "Recorded"}
+
 DELIVERY_STATES = {
     DeliveryState.PENDING: "It is stored and waits for the worker.",
     DeliveryState.APPLIED: "The booking knows what it says.",
     DeliveryState.IGNORED: "It was understood, and there is nothing to do with it here.",
     DeliveryState.INVALID: "It is signed, but what it says cannot be used.",
-    DeliveryState.FAILED: "It could not be applied, often enough to give up. Replay it once the cause is mended.",
+    DeliveryState.FAILED: "It could not be recorded, often enough to give up. Replay it once the cause is mended.",
 }
 
 MESSAGE_STATES = {
@@ -106,9 +109,22 @@ def found(kind: FactKind) -> str:
     return "Found by looking at Cal.com; its notice never came"
 
 
+def reading(did: dict[str, Any]) -> str:
+    """What came of reading Cal.com's list: 12 bookings had changed there, and 2 were put right here."""
+    shown, repaired = did.get("shown", 0), did.get("repaired", 0)
+    words = [f"{counted(shown, 'booking', 'bookings')} had changed there" if shown else "nothing had changed there"]
+    if repaired:
+        words.append(counted(repaired, "was put right here", "were put right here"))
+    elif shown:
+        words.append("all of it was known here")
+    troubles = {"unreadable": "could not be read", "failed": "could not be recorded", "unknown": "was not found there"}
+    words += [f"{did[name]:,} {said}" for name, said in troubles.items() if did.get(name)]
+    return ", ".join(words)
+
+
 def choices(states: type[StrEnum]) -> list[tuple[str, str]]:
     """Value and label of each, for a choice in a filter; the labels are those of the badges."""
-    return [(state.value, state.value.replace("_", " ").capitalize()) for state in states]
+    return [(state.value, DELIVERIES.get(state) or state.value.replace("_", " ").capitalize()) for state in states]
 
 
 def message_kind(kind: str) -> str:

@@ -46,7 +46,7 @@ def test_the_newest_comes_first_with_its_state_and_reason(signed_in: FlaskClient
         "BOOKING_CREATED",
         "The body is not JSON.",
         "Invalid",
-        "Applied",
+        "Recorded",
         "3 times",
         "without a trigger",
         "u1",
@@ -153,7 +153,7 @@ def test_replaying_all_says_how_many_before_and_after(
     failed = [make_delivery({"n": n}, state=DeliveryState.FAILED) for n in range(2)]
     failed.append(make_delivery(created, state=DeliveryState.FAILED))
     ignored = make_delivery({"n": 9}, state=DeliveryState.IGNORED, reason="Nothing to do.")
-    assert "3 deliveries could not be applied" in signed_in.get(PAGE).text
+    assert "3 deliveries could not be recorded" in signed_in.get(PAGE).text
     assert "Replay 3 deliveries" in signed_in.get(f"{PAGE}/replays?state=failed").text
     answer = forms.submit(signed_in, f"{PAGE}/replays?state=failed", state="failed")
     assert answer.location == PAGE

@@ -30,9 +30,10 @@ def test_the_list_says_when_cal_com_was_read_and_what_came_of_it(signed_in: Flas
     assert "Cal.com has not been read yet." in words_of(signed_in)
     Reconciliation.prepare()
     done = {"shown": 12, "calls": 1, "repaired": 2, "unreadable": 1}
-    db.session.execute(db.update(Reconciliation).values(succeeded_at=utcnow(), outcome=done))
+    later = utcnow() + timedelta(minutes=5)
+    db.session.execute(db.update(Reconciliation).values(succeeded_at=utcnow(), due_at=later, outcome=done))
     db.session.commit()
-    assert "for what had changed: looked at 12 bookings, repaired 2, 1 unreadable." in words_of(signed_in)
+    assert ": 12 bookings had changed there, 2 were put right here, 1 could not be read." in words_of(signed_in)
     trouble = "Cal.com did not answer as it should: timed out."
     db.session.execute(db.update(Reconciliation).values(trouble=trouble, due_at=utcnow() + timedelta(minutes=5)))
     db.session.commit()
@@ -48,6 +49,29 @@ def test_the_button_has_a_worker_read_it_now(signed_in: FlaskClient) -> None:
     assert "Cal.com is being read." in words_of(signed_in)
     assert Reconciliation.is_waiting()
     assert [job.func_name for job in jobs.queue("default").jobs] == ["hds.bookings.reconcile.run_due"]
+
+
+def piece_of(client: FlaskClient, look: int) -> str:
+    headers = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    return client.get(f"{PAGE}/reconciliation?look={look}", headers=headers).text
+
+
+def test_while_cal_com_is_read_a_piece_of_the_list_looks_again_and_then_says_what_came_of_it(
+    signed_in: FlaskClient,
+) -> None:
+    forms.submit(signed_in, PAGE, f"{PAGE}/reconciliation")
+    page = words_of(signed_in)
+    assert "Cal.com is being read now." in page
+    assert f'hx-get="{PAGE}/reconciliation?look=1"' in page
+    assert f'hx-get="{PAGE}/reconciliation?look=2"' in piece_of(signed_in, 1)
+    assert "hx-get" not in piece_of(signed_in, 20), "it does not look for ever"
+    done = {"succeeded_at": utcnow(), "due_at": utcnow() + timedelta(minutes=5), "outcome": {"shown": 1}}
+    db.session.execute(db.update(Reconciliation).values(**done))
+    db.session.commit()
+    piece = piece_of(signed_in, 3)
+    assert "1 booking had changed there, all of it was known here." in piece
+    assert "hx-get" not in piece
+    assert signed_in.get(f"{PAGE}/reconciliation").location == PAGE, "opened as a page it is the list"
 
 
 def test_without_a_key_there_is_no_button(signed_in: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
