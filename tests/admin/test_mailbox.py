@@ -30,6 +30,15 @@ def test_without_a_mail_it_says_how_one_comes(signed_in: FlaskClient) -> None:
     assert "No mail yet" in signed_in.get(PAGE).text
 
 
+def test_where_the_sandbox_plays_cal_com_it_says_whose_mails_are_not_there(
+    signed_in: FlaskClient, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "The sandbox, which plays Cal.com here, sends none" in signed_in.get(PAGE).text
+    own_account = app.config["HDS"].model_copy(update={"sandbox": False})
+    monkeypatch.setitem(app.jinja_env.globals, "settings", own_account)
+    assert "The sandbox" not in signed_in.get(PAGE).text
+
+
 def test_what_was_written_last_comes_first(signed_in: FlaskClient, make_message: Make) -> None:
     deliver(make_message(id=9, subject="The older"))
     deliver(make_message(id=10, subject="The newer", recipient="ω@acme.example"))
