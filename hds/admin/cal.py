@@ -17,7 +17,7 @@ from hds.lib.budget import comes_first
 from hds.lib.htmx import redirect_to
 from hds.services import sync
 from hds.services.account import CalAccount, Outcome
-from hds.services.connect import connect, named_by
+from hds.services.connect import connect, last_real_delivery, named_by
 from hds.services.models import EventTypeState, Service
 from hds.services.sync import Difference
 
@@ -43,11 +43,13 @@ class Row(NamedTuple):
 
 @blueprint.get("")
 def index() -> str:
+    arrives = last_real_delivery()
     account, rows = CalAccount.known(), [_row(service) for service in Service.catalogue()]
     differences = [each for row in rows for each in row.differences]
     return render_template(
         "admin/cal/index.html",
         account=account,
+        arrives=arrives,
         rows=rows,
         has_key=bool(settings.cal_access_token.get_secret_value()),
         seen=_seen(rows),
@@ -109,7 +111,7 @@ def take_over() -> Response:
     for service in services:
         count += len(sync.take_over(service, {field for slug, _, field in ticked if slug == service.slug}))
     db.session.commit()
-    flash(f"{words.counted(count, 'fact was', 'facts were')} taken over from Cal.com.")
+    flash(f"{words.counted(count, 'difference was', 'differences were')} taken over from Cal.com.")
     return redirect_to(url_for(".index"))
 
 

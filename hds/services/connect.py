@@ -67,7 +67,7 @@ def _findings(client: CalClient, mends: bool, carried: Sequence[str], mail_secon
     if mends:
         yield from _delivery()
         yield from _test_mail(mail_seconds)
-    yield _last_real_delivery()
+    yield last_real_delivery()
 
 
 # The settings and the key
@@ -170,7 +170,7 @@ def _matches(client: CalClient, kinds: list[EventType], carried: Sequence[str]) 
         if kind.id not in taken:
             yield _note(
                 f"“{kind.title}” ({kind.slug}, {kind.id}) belongs to no service: who books it stands under Other and "
-                "gets no mail of ours. To offer it here, choose it at /admin/cal."
+                "gets no mail of ours. To offer it here, choose it for a service under “Event types” at /admin/cal."
             )
 
 
@@ -179,8 +179,8 @@ def _without(name: str, slug: str, event_slug: str, event_type_id: int | None, k
     if (setting := named_by(slug, settings)) and event_type_id:
         return f"{setting} is {event_type_id}, and the account has no such event type; it has: {there}."
     return (
-        f"{name} has no event type: make one at Cal.com with the slug {event_slug}, or choose one of yours at "
-        f"/admin/cal (there are: {there})."
+        f"{name} has no event type: make one at Cal.com with the slug {event_slug}, or choose one of yours under "
+        f"“Event types” at /admin/cal (there are: {there})."
     )
 
 
@@ -327,7 +327,7 @@ def _delivery() -> Findings:
     elif not _has_arrived(body):
         yield _wrong(f"{url} took a test delivery, but it did not arrive here: another site answers at SITE_URL.")
     else:
-        yield _right(f"A signed test delivery arrived through {url}. That Cal.com gets through is not proved by it.")
+        yield _right(f"A signed test delivery of our own arrived through {url}.")
 
 
 def _refused(status: int) -> str:
@@ -398,7 +398,8 @@ def _test_mail(seconds: float) -> Findings:
         yield _right("The mail server took a test mail to you (CONTACT_EMAIL). Look whether it came, and not as spam.")
 
 
-def _last_real_delivery() -> Finding:
+def last_real_delivery() -> Finding:
+    """Whether Cal.com gets through, which a delivery of our own cannot prove. Ends the transaction."""
     version = InboxDelivery.headers["X-Cal-Webhook-Version"].as_string()
     real = InboxDelivery.newest_first().where(InboxDelivery.sender == "cal", or_(version.is_(None), version != SELF))
     newest = db.session.scalar(real.limit(1))

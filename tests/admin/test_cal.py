@@ -42,8 +42,8 @@ def after(client: FlaskClient, action: str, **typed: Any) -> str:
 
 def test_before_anything_was_looked_at_it_says_what_to_do(signed_in):
     page = signed_in.get(PAGE).text
-    assert "Nobody has looked yet." in page
-    assert "None is known yet: look at the connection first." in page
+    assert "It was not checked yet. No delivery of Cal.com&#39;s has come yet" in page
+    assert "None is known yet: check the connection first." in page
     assert "Cal.com was not asked yet." in page
 
 
@@ -56,7 +56,8 @@ def test_the_account_is_connected_by_a_button(connected, cal, dive):  # noqa: F8
     page = after(connected, "checks")
     assert "Everything that was looked at is right." in page
     assert "A webhook posts to" in page
-    assert "A signed test delivery arrived through" in page
+    assert "A signed test delivery of our own arrived through" in page
+    assert page.count("gets through") == 1, "said once, by what Cal.com itself has sent"
     assert "A test mail to you lies in the local mailbox" in page
     assert [webhook.is_active for webhook in cal.webhooks] == [True]
 
@@ -139,7 +140,7 @@ def test_what_differs_is_shown_first_and_taken_over_by_a_button(connected, dive)
     assert page.count("Cal.com's takes its place") == len(taken)
     assert dive.needs_approval is False
     page = after(connected, "changes", take=[])
-    assert f"{len(taken)} fact" in page
+    assert f"{len(taken)} difference" in page
     db.session.refresh(dive)
     assert (dive.needs_approval, dive.name, dive.duration_minutes) == (True, "Dive", 20)
 

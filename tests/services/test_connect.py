@@ -338,7 +338,9 @@ def test_an_address_that_hosted_cal_com_cannot_reach_is_said_before_it_is_asked(
 
 def test_the_delivery_is_real_and_no_booking(site, services, cal, at):
     found = said(at(cal.url))
-    assert [sentence for sentence in words(found, Outcome.RIGHT) if "A signed test delivery arrived" in sentence]
+    assert [
+        sentence for sentence in words(found, Outcome.RIGHT) if "A signed test delivery of our own arrived" in sentence
+    ]
     [row] = db.session.scalars(db.select(InboxDelivery)).all()
     body = json.loads(row.body)
     assert (body["triggerEvent"], "uid" in body["payload"]) == ("PING", False)
