@@ -23,7 +23,7 @@ from hds.config import BookerKind
 from hds.extensions import db
 from hds.headers import EVERYWHERE
 from hds.lib import tokens
-from hds.lib.times import iso_utc, utcnow, zone_or_none
+from hds.lib.times import iso_utc, parse_utc, utcnow, zone_or_none
 from hds.services.models import Service
 
 PURPOSE = "embedded booking"  # what the token of a page with a frame is signed for
@@ -34,7 +34,8 @@ ENOUGH = 60  # looks after which a page stops looking by itself
 ENOUGH_BESIDE = 150  # the same beside the frame, four seconds apart: who pays looks for a card first
 ASKING = {5, 19}  # the looks at which Cal.com is asked, as no webhook came so far
 LATE = timedelta(seconds=10)  # after which it is asked, too, when somebody looks by hand
-TOLD = "told_in_frame"  # in the session: the page's reference, the uid that its frame named, and when
+FRESH = timedelta(hours=1)  # so long who comes back reads of what the frame named, though nobody told of it
+TOLD = "told_in_frame"  # in the session: what a page's frame named, as `Told` has it
 
 log = structlog.get_logger(part="bookings")
 
@@ -99,11 +100,10 @@ class Embedded:
         """What a webhook told under this reference."""
         return Booking.by_reference(self.reference, self.opened_at)
 
-    def remember(self, uid: str) -> None:
-        """Where to look, should no webhook come: the frame says what it booked. Kept in this browser's session alone,
-        as who knows a uid may read and cancel its booking."""
+    def remember(self, uid: str, start: str = "") -> None:
+        """Where to look, should no webhook come: the frame says what it booked."""
         if uid_or_none(uid):
-            session[TOLD] = [self.reference, uid, utcnow().timestamp()]
+            Told(self, uid, parse_utc(start), utcnow()).keep()
 
     def news(self, service: Service, look: int) -> News:
         """`look`: how often this page looked by itself so far; 0 where somebody does by hand."""
@@ -111,20 +111,21 @@ class Embedded:
         news = News(stage_of(booking))
         if booking:
             news = News(news.stage, booking.start_at, zone_or_none(booking.time_zone))
-        uid, is_late = self._told
-        if not news.is_awaited or not uid or not (look in ASKING or (is_late and not look)):
+        told = self._told
+        if told is None or not news.is_awaited:
+            return news
+        if booking is None:
+            news = News(news.stage, told.start_at)
+        if look not in ASKING and (look or utcnow() - told.at <= LATE):
             return news
         db.session.close()  # no transaction stands open while Cal.com is asked
-        found = self._ask(uid)
+        found = self._ask(told.uid)
         return news_of(found, service) if found else news
 
     @property
-    def _told(self) -> tuple[str, bool]:
-        """The uid that this page's frame named, and whether its webhook is late. Empty where it named none."""
-        match session.get(TOLD):
-            case [self.reference, str(uid), float(at)]:
-                return uid, utcnow().timestamp() - at > LATE.total_seconds()
-        return "", False
+    def _told(self) -> "Told | None":
+        told = Told.last()
+        return told if told and told.page.reference == self.reference else None
 
     def _ask(self, uid: str) -> CalBooking | None:
         """A frame may name anybody's booking: only one that brings back this page's reference is believed."""
@@ -134,6 +135,44 @@ class Embedded:
             log.warning("booking of a frame not known", reason=str(error))
             return None
         return found if self.reference in (found.metadata.get(REFERENCE), found.answers.get(REFERENCE)) else None
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the frame of a page named, the last time that one did so in this browser: the uid, the time that was chosen,
+    and when it said so. Kept in the session alone, as who knows a uid may read and cancel its booking."""
+
+    page: Embedded
+    uid: str
+    start_at: datetime | None
+    at: datetime
+
+    @classmethod
+    def last(cls) -> "Told | None":
+        match session.get(TOLD):
+            case [str(slug), str(reference), float(opened_at), str(uid), str(start), float(at)]:
+                page = Embedded(slug, reference, datetime.fromtimestamp(opened_at, UTC))
+                return cls(page, uid, parse_utc(start), datetime.fromtimestamp(at, UTC))
+        return None
+
+    def keep(self) -> None:
+        page, start = self.page, iso_utc(self.start_at) if self.start_at else ""
+        opened_at, at = page.opened_at.timestamp(), self.at.timestamp()
+        session[TOLD] = [page.slug, page.reference, opened_at, self.uid, start, at]
+
+
+def awaited_here(service: Service) -> tuple[str, str] | None:
+    """What this browser booked last in the frame of this service, while it is awaited: where it stands, in a word, and
+    its page's token. Who goes back shall not book it twice."""
+    told = Told.last()
+    if told is None or told.page.slug != service.slug:
+        return None
+    booking = told.page.booking
+    news = News(stage_of(booking))
+    start = booking.start_at if booking else told.start_at
+    is_over = start is not None and start <= utcnow()
+    is_forgotten = booking is None and utcnow() - told.at > FRESH
+    return (news.stage, told.page.token) if news.is_awaited and not is_over and not is_forgotten else None
 
 
 def stage_of(booking: Booking | None) -> str:

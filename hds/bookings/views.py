@@ -26,6 +26,7 @@ from hds.bookings.embedded import (
     Embedded,
     News,
     allow_frame,
+    awaited_here,
     frame_origin,
     shell_of,
 )
@@ -111,11 +112,13 @@ def choose_time(slug: str) -> AnyResponse:
         track(FunnelStep.BOOKER_SHOWN, slug)
     title = f"Choose a time: {service.name}"
     picker = picker_of(service, booker, found) if found else None
+    awaited = awaited_here(service) if has_session() else None
     context = {"service": service, "booker": booker, "picker": picker, "zones": calendar.zone_choices()}
+    context |= {"awaited": awaited}
     if not booker.is_embed:
         page = step("choose_time", title, context)
         page.vary.add("Accept-Language")  # the hours are written as its readers do
-        return page
+        return private(page) if awaited else page
     zone = zone_or_none(request.args.get("zone"))
     shell = shell_of(service, booker, zone or settings.owner_zone)
     if wants_fragment() and shell.origin != frame_origin([service]):
@@ -266,11 +269,14 @@ def book(slug: str) -> AnyResponse:
 @blueprint.get("/<slug>/done/<token>")
 @limiter.limit(limits.DONE)
 @http.within(http.PAGE_SECONDS)
-def done(slug: str, token: str) -> Response:
+def done(slug: str, token: str) -> AnyResponse:
     if page := Embedded.read(token):
         return done_in_frame(slug, page)
     attempt = attempt_of(slug, token) or abort(404)
     booking = attempt.booking
+    manage = Link(attempt_id=attempt.id).token(Purpose.SEE)
+    if booking and booking.is_host_asking_to_move:
+        return to_another_time(manage)
     stage = attempt.stage_with(booking)
     if stage == "unknown" and Reconciliation.has_read(attempt.state_at):
         stage = "refused"  # among all that changed at Cal.com since is no such booking
@@ -284,9 +290,14 @@ def done(slug: str, token: str) -> Response:
         "next_look": look + 1 if is_awaited else None,
         "zone": zone_or_none(attempt.time_zone) or settings.owner_zone,
         "receipt": Receipt.of(attempt.service, booking, attempt),
-        "manage": Link(attempt_id=attempt.id).token(Purpose.SEE),
+        "manage": manage,
     }
     return private(step("done", DONE_TITLES[stage], context))
+
+
+def to_another_time(manage: str) -> AnyResponse:
+    """The host asks for it: the page of the booking says so, and leads on to where nobody pays twice."""
+    return redirect_to(url_for("manage.see", token=manage))
 
 
 @blueprint.get("/<slug>/done/<token>/calendar.ics")
@@ -318,7 +329,7 @@ def attempt_of(slug: str, token: str) -> BookingAttempt | None:
     return attempt if attempt and attempt.service.slug == slug else None
 
 
-def done_in_frame(slug: str, page: Embedded) -> Response:
+def done_in_frame(slug: str, page: Embedded) -> AnyResponse:
     """What became of a booking in Cal.com's frame. It looks again by itself for a while."""
     service = framed_service(slug, page)
     look = request.args.get("look", 0, type=int)
@@ -352,7 +363,7 @@ def take_word(slug: str, token: str) -> tuple[str, int]:
     """The frame says what it booked."""
     page = Embedded.read(token) or abort(404)
     framed_service(slug, page)
-    page.remember(request.form.get("uid", ""))
+    page.remember(request.form.get("uid", ""), request.form.get("start", ""))
     return "", 204
 
 
@@ -364,9 +375,11 @@ def framed_service(slug: str, page: Embedded) -> Service:
     return service if service and page.slug == slug else abort(404)
 
 
-def show_news(page: Embedded, service: Service, found: News, look: int) -> Response:
+def show_news(page: Embedded, service: Service, found: News, look: int) -> AnyResponse:
     booking = None if found.is_awaited else page.booking
     theirs = Theirs.by_reference(booking, page.reference) if booking else None
+    if theirs and theirs.booking.is_host_asking_to_move:
+        return to_another_time(theirs.token(Purpose.SEE))
     context = {
         "service": service,
         "start": found.start_at,

@@ -213,6 +213,58 @@ def test_of_a_paid_one_the_api_cannot_say_that_it_is_paid(
     assert "Your time waits for the payment" in client.get(f"{attribute(page, 'receipt')}?look=5").text
 
 
+def test_who_goes_back_reads_that_their_time_waits_for_its_payment(
+    client: FlaskClient, framed: Any, strategy: Any, deep_dive: Any, payloads: Any, free_times: Any
+) -> None:
+    page = client.get(PAID).text
+    receipt, brought = attribute(page, "receipt"), {"hds-reference": carried(page)["hds-reference"]}
+    start = free_times(1002)[0]
+    assert client.post(told_of(page), data={"uid": "x" * 22, "start": start}).status_code == 204
+    soon = client.get(PAID)
+    [link] = re.findall(r'You have chosen a time already. <a href="([^"]+)">See what became of it</a>', soon.text)
+    for address in (link, receipt):
+        assert "Almost there" in client.get(address).text
+        assert "<dt>When</dt>" in client.get(address).text
+    deliver(payloads, "booking_payment_initiated.v2021-10-20.json", metadata=brought, responses={})
+    for address in (PAID, f"{PAID}?zone=Europe/London"):
+        again = client.get(address)
+        [link] = re.findall(r'and it waits for its payment. <a href="([^"]+)">See how to pay</a>', again.text)
+        assert "Your time waits for the payment" in client.get(link).text
+        assert again.headers["Cache-Control"] == "no-store"
+    assert "You have chosen a time" not in client.get(FREE).text
+    assert "open the mail that Cal.com sent you" in client.get(receipt).text
+    deliver(payloads, "booking_paid.v2021-10-20.json", metadata={}, responses={})
+    deliver(payloads, "booking_created.v2021-10-20.json", metadata={}, responses={})
+    assert "You have chosen a time" not in client.get(PAID).text
+
+
+@pytest.mark.parametrize("start", ["", "tomorrow", "2026-12-03T10:00:00", "9" * 400])
+def test_what_a_frame_says_of_its_time_need_not_be_one(
+    client: FlaskClient, framed: Any, strategy: Any, start: str
+) -> None:
+    page = client.get(FREE).text
+    assert client.post(told_of(page), data={"uid": "x" * 22, "start": start}).status_code == 204
+    waiting = client.get(attribute(page, "receipt")).text
+    assert "Almost there" in waiting
+    assert "<dt>When</dt>" not in waiting
+
+
+def test_the_steps_end_where_it_is_booked_and_what_is_off_promises_nothing(
+    client: FlaskClient, framed: Any, deep_dive: Any, payloads: Any
+) -> None:
+    page = client.get(PAID).text
+    receipt, brought = attribute(page, "receipt"), {"hds-reference": carried(page)["hds-reference"]}
+    assert '<li aria-current="step">Details' in client.get(receipt).text
+    deliver(payloads, "booking_payment_initiated.v2021-10-20.json", metadata=brought, responses={})
+    waiting = client.get(receipt).text
+    assert '<li aria-current="step">Details' in waiting
+    deliver(payloads, "booking_cancelled.v2021-10-20.json", metadata={}, responses={})
+    off = client.get(receipt).text
+    assert "This booking is cancelled" in off
+    for words in ("we sent you", "not paid yet", "the link comes by mail", 'class="steps"', "$"):
+        assert words not in off, words
+
+
 @pytest.mark.parametrize("word", ["another's", "../me", "", None])
 def test_a_frame_that_names_anothers_booking_is_not_believed(
     client: FlaskClient, framed: Any, strategy: Any, book_in_frame: Any, word: str | None

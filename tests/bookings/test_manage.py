@@ -25,11 +25,12 @@ from hds.bookings.links import Link, Purpose
 from hds.bookings.models import Booking, BookingAttempt
 from hds.bookings.reconciliation import CHANGES, Reconciliation
 from hds.bookings.theirs import Bar, bar_of_type
+from hds.bookings.views import DONE
 from hds.calcom.answers import EventType
 from hds.calcom.client import CalClient, Target
 from hds.calcom.client import Person as CalPerson
 from hds.extensions import db, limiter
-from hds.lib import limits, logs
+from hds.lib import limits, logs, tokens
 from hds.lib.times import iso_utc, utcnow
 from tests.bookings.visitor import HTMX, Visitor
 from tests.factories import fact, in_days, make_booking
@@ -317,6 +318,26 @@ def test_who_is_asked_for_another_time_is_led_to_choosing_it_by_each_link(
     assert again in page.text.replace("%2F", "/")
     address = f"{path(booking, Purpose.MOVE)}/rebooking"
     assert client.get(address).location == client.get(path(booking, Purpose.MOVE)).location
+
+
+def test_an_old_done_page_leads_there_too(client: FlaskClient, strategy: Any) -> None:
+    booking = asked_to_move()
+    attempt = BookingAttempt(
+        form_token="t1", reference="r1", service_id=strategy.id, start_at=booking.start_at, time_zone="UTC",
+        name="Priya", email=EMAIL, state="booked", booking_uid="cal-uid-42",
+    )  # fmt: skip
+    db.session.add(attempt)
+    db.session.commit()
+    done = f"/book-consultation/{strategy.slug}/done/{tokens.sign(DONE, attempt.id)}"
+    assert "Please choose another time" in client.get(done, follow_redirects=True).text
+
+
+def test_of_what_is_off_no_money_is_asked_and_no_link_promised(client: FlaskClient, strategy: Any) -> None:
+    for kind in (FactKind.PAYMENT_INITIATED, FactKind.CANCELLED):
+        booking = make_booking("cal-uid-42", kind, price=15000, currency="USD")
+        page = client.get(path(booking)).text
+        is_off = kind is FactKind.CANCELLED
+        assert ("not paid yet" in page, "the link comes by mail" in page) == (not is_off, not is_off)
 
 
 PAID = (FactKind.PAYMENT_INITIATED, FactKind.PAID, FactKind.CONFIRMED)

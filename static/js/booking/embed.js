@@ -107,12 +107,13 @@ const heard = {
     scrollBy(0, Math.min(Math.max(distance, top - innerHeight / 2), bottom - innerHeight / 2));
   },
   __routeChanged: bringIntoView,
-  bookingSuccessfulV2({ uid, paymentRequired }) {
+  bookingSuccessfulV2({ uid, startTime, paymentRequired }) {
     if (open.isBooked) return;
     open.isBooked = true;
     open.shell.dataset.booked = "";
     report("booked");
-    if (typeof uid === "string") navigator.sendBeacon(open.shell.dataset.news, new URLSearchParams({ uid }));
+    const said = new URLSearchParams({ uid, start: startTime ?? "" });
+    if (typeof uid === "string") navigator.sendBeacon(open.shell.dataset.news, said);
     // Our page says what Cal.com told our server. Who has to pay does that in the frame, which therefore stays.
     if (paymentRequired === true) {
       reveal("embed-pay");
