@@ -59,9 +59,9 @@ def say_day(day: date) -> str:
 
 
 def say_clock(local: datetime) -> str:
-    """14:30, or 2:30 pm for who reads clocks that way."""
+    """14:30, or 2:30 pm, never parted by the end of a line, for who reads clocks that way."""
     if by_twelve.get():
-        return f"{local.hour % 12 or 12}:{local:%M} {'am' if local.hour < 12 else 'pm'}"
+        return f"{local.hour % 12 or 12}:{local:%M}\N{NO-BREAK SPACE}{'am' if local.hour < 12 else 'pm'}"
     return f"{local:%H:%M}"
 
 
