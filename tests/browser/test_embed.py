@@ -464,6 +464,16 @@ def test_forged_messages_do_nothing(open_window: Open) -> None:
     visit.expect_path(re.compile(re.escape(FREE) + ".*"))
 
 
+def test_before_the_calendar_is_asked_for_its_place_holds_no_room(open_window: Open) -> None:
+    page = open_shell(open_window((768, 800)))
+    below = "id => document.getElementById(id).getBoundingClientRect().bottom + scrollY"
+    rest = page.evaluate(below, "embed") - page.evaluate(below, "slots")
+    assert rest < 60
+    page.locator("#show-calendar").click()
+    expect_calendar(page)
+    assert page.locator("#embed").bounding_box()["height"] >= 600  # type: ignore[index]
+
+
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_nothing_jumps_when_the_calendar_comes(open_window: Open, size: tuple[int, int]) -> None:
     visit = open_window(size)
@@ -472,10 +482,11 @@ def test_nothing_jumps_when_the_calendar_comes(open_window: Open, size: tuple[in
     open_shell(visit)
     place = page.evaluate(PLACE)
     page.locator("#show-calendar").click()
+    reserved = page.evaluate(PLACE)
     expect_calendar(page)
     now = page.evaluate(PLACE)
-    assert now[:3] == place[:3]
-    assert now[3] >= place[3]
+    assert now[:3] == reserved[:3] == place[:3]
+    assert now[3] >= reserved[3] >= place[3]
     assert page.evaluate("window.shifts") < 0.02
 
 

@@ -40,11 +40,11 @@ function show(shell, asked) {
   url.searchParams.set("theme", theme());
   if (zone) url.searchParams.set("cal.tz", zone);
   const frame = document.createElement("iframe");
+  shell.ariaBusy = "true"; // from here on its place is as high as the frame needs
   const height = shell.clientHeight;
   Object.assign(frame, { title, name: `cal-embed=${name}`, allow: "payment", className: "embed-frame", height, src: url.href });
   open = { shell, frame, origin, name, height, timer: setTimeout(outOfTime, PATIENCE) };
   frame.addEventListener("load", () => { if (open) open.isLoaded = true; });
-  shell.ariaBusy = "true";
   tell("The calendar is coming.");
   shell.append(frame);
   frame.focus();
