@@ -6,7 +6,7 @@ reconcile finds. A note and a word on the payment need no Cal.com and are done a
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -180,6 +180,17 @@ def subscribe() -> None:
 def keep(booking: Booking, absorbed: Booking) -> None:
     """Two bookings turned out to be one: what was asked of both is its timeline."""
     db.session.execute(db.update(BookingAct).filter_by(booking_id=absorbed.id).values(booking_id=booking.id))
+
+
+def is_confirmed_by_staff(booking: Booking, agreed_uids: Sequence[str]) -> bool:
+    """Whether it is confirmed because somebody here accepted it, or moved it, which in the host's name confirms."""
+    return any(
+        act.actor is Actor.STAFF
+        and act.state is not ActState.REFUSED
+        and (act.verb is Verb.MOVE or (act.verb is Verb.ACCEPT and act.uid in agreed_uids))
+        and _is_shown(act, booking)
+        for act in BookingAct.of_booking(booking.id)
+    )
 
 
 def _is_shown(act: BookingAct, booking: Booking) -> bool:

@@ -1,5 +1,6 @@
 """The mails about a booking: each kind is a function that looks at the booking again, just before it is written."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hds.bookings.calendar_entry import CalendarEntry, file_address
@@ -17,7 +18,8 @@ from hds.mail.renderers import NoUse, Rendered, Renderer, render_templates
 
 def booking_confirmed(message: Message) -> Rendered:
     booking = _still(message, BookingStatus.CONFIRMED)
-    return render_templates("booking_confirmed", reply_to=settings.contact_email, **_for_booker(message, booking))
+    context = _for_booker(message, booking) | {"moved_from": _moved_from(booking)}
+    return render_templates("booking_confirmed", reply_to=settings.contact_email, **context)
 
 
 def booking_requested(message: Message) -> Rendered:
@@ -76,6 +78,15 @@ def _facts(booking: Booking, *, for_owner: bool = False) -> dict[str, object]:
         "where": where_of(booking, for_owner=for_owner),
         "price": price(booking.price_amount, booking.price_currency, booking.payment_state),
     }
+
+
+def _moved_from(booking: Booking) -> datetime | None:
+    """When it was to be before its last move. A request may move before it is confirmed, also without who asked."""
+    for uid in reversed(booking.previous_uids):
+        starts = [start for event in booking.events if event.uid == uid and (start := event.fact.details.start_at)]
+        if starts:
+            return starts[-1] if starts[-1] != booking.start_at else None
+    return None
 
 
 def _zone(booking: Booking) -> ZoneInfo:

@@ -98,3 +98,24 @@ def test_the_confirmation_leads_into_calendars(client, strategy):
         assert f'href="{form}' in words.html
     make_booking("uid2", FactKind.REQUESTED)
     assert "calendar.ics" not in mail("booking_requested").html
+
+
+def test_a_confirmation_says_what_the_time_was_before_it_moved(strategy):
+    first, then = NOON + timedelta(days=5), NOON + timedelta(days=7)
+    with time_machine.travel(NOON, tick=False):
+        make_booking("uid1", FactKind.REQUESTED, start_at=first)
+        assert "moved from" not in mail("booking_requested").text
+        make_booking("uid2", FactKind.REQUESTED, start_at=then, previous_uid="uid1", at=NOON)
+        make_booking("uid2", FactKind.CONFIRMED, start_at=then, at=NOON)
+        words = mail("booking_confirmed")
+    assert words.subject.startswith("Confirmed at a new time: ")
+    for text in (words.text, words.html):
+        assert "moved from Sunday 29 November, 12:00 (New York)" in text
+        assert "Tuesday 1 December, 12:00 (New York)" in text
+
+
+def test_what_never_moved_says_nothing_of_it(strategy):
+    make_booking("uid1")
+    words = mail("booking_confirmed")
+    assert words.subject.startswith("Confirmed: ")
+    assert "moved from" not in words.text + words.html

@@ -4,6 +4,8 @@ from datetime import timedelta
 
 import pytest
 
+from hds.bookings.acts import Actor, ActState, BookingAct, Verb
+from hds.bookings.chain import FactKind
 from hds.bookings.models import Booking
 from hds.extensions import db
 from hds.followups import moments as followups
@@ -135,3 +137,47 @@ def test_subscribing_twice_doubles_nothing(app, intro):
     make_booking(event_type_id=4711)
     assert len(written()) == 2
     assert all(len(set(functions)) == len(functions) for functions in moments._subscribers.values())
+
+
+def asked_here(booking: Booking, verb: Verb, **about: object) -> None:
+    """Committed before Cal.com is asked, so that no webhook can be faster."""
+    given = {"actor": Actor.STAFF, "state": ActState.ASKED, "uid": booking.uid} | about
+    db.session.add(BookingAct(booking_id=booking.id, form_token=str(verb), verb=verb, **given))
+    db.session.commit()
+
+
+CONFIRMED = [("booking_confirmed", BOOKER), ("owner_booking_confirmed", OWNER)]
+
+
+@pytest.mark.parametrize(
+    ("about", "mailed"),
+    [
+        ({}, CONFIRMED[:1]),
+        ({"state": ActState.REFUSED}, CONFIRMED),
+        ({"uid": "another"}, CONFIRMED),
+    ],
+)
+def test_what_the_owner_accepted_here_is_no_news_to_them(app, intro, about, mailed):
+    booking = make_booking(kind=FactKind.REQUESTED, event_type_id=4711)
+    assert len(send_all()) == 2
+    asked_here(booking, Verb.ACCEPT, **about)
+    make_booking(event_type_id=4711)
+    assert send_all()[2:] == mailed
+    reason = db.session.scalars(db.select(Message.reason).filter_by(kind="owner_booking_confirmed")).one()
+    assert reason == (None if mailed == CONFIRMED else "It was accepted or moved here.")
+
+
+@pytest.mark.parametrize(
+    ("about", "mailed"),
+    [
+        ({}, CONFIRMED[:1]),
+        ({"actor": Actor.ATTENDEE}, CONFIRMED),
+        ({"start_at": in_days(9)}, CONFIRMED),
+    ],
+)
+def test_what_the_owner_moved_here_is_no_news_to_them(app, intro, about, mailed):
+    booking, there = make_booking(kind=FactKind.REQUESTED, event_type_id=4711), in_days(8)
+    assert len(send_all()) == 2
+    asked_here(booking, Verb.MOVE, **({"start_at": there} | about))
+    make_booking("uid2", FactKind.RESCHEDULED, previous_uid="uid1", start_at=there, event_type_id=4711)
+    assert send_all()[2:] == mailed
