@@ -2,13 +2,15 @@
 JavaScript, by back and reload."""
 
 import re
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
 
 import pytest
+import requests
 from playwright.sync_api import expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit
-from tests.processes.tree import until
+from tests.processes.tree import Site, until
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Visit]
@@ -53,31 +55,53 @@ def test_a_free_time_on_the_first_page_leads_to_its_form(open_window: Open, js: 
     expect(visit.page.locator(".chosen")).to_contain_text(f"{said} ({zone})")
 
 
+@pytest.fixture
+def third_service(site: Site) -> Iterator[None]:
+    """Where there are two there is nothing to choose."""
+    begin_next = "UPDATE edition SET number = number + 1"
+    with sqlite3.connect(site.folder / "hds.sqlite3", timeout=20) as database:
+        database.row_factory = sqlite3.Row
+        row = dict(database.execute("SELECT * FROM service WHERE slug = 'deep-dive'").fetchone())
+        row |= {"id": None, "slug": "third", "name": "Third", "position": 99}
+        row |= {"cal_event_type_id": None, "cal_event_slug": None}
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        database.execute(f"INSERT INTO service ({columns}) VALUES ({marks})", tuple(row.values()))
+        database.execute(begin_next)
+    until(lambda: 'value="third"' in requests.get(f"http://127.0.0.1:{site.port}/services", timeout=5).text)
+    yield
+    with sqlite3.connect(site.folder / "hds.sqlite3", timeout=20) as database:
+        database.execute("DELETE FROM service WHERE slug = 'third'")
+        database.execute(begin_next)
+    until(lambda: "/services/third" not in requests.get(f"http://127.0.0.1:{site.port}/services", timeout=5).text)
+
+
 @JS
+@pytest.mark.usefixtures("third_service")
 @pytest.mark.parametrize("size", [PHONE, DESKTOP], ids=["phone", "desktop"])
 def test_a_choice_is_compared_and_the_address_keeps_it(open_window: Open, size: tuple[int, int], js: bool) -> None:
     visit = open_window(size, js=js)
     page = visit.page
     table, box = page.locator("table.compare"), page.get_by_role("checkbox", name=DIVE)
     visit.go("/services")
-    expect(table.get_by_role("row")).to_have_count(3)
+    expect(table.get_by_role("row")).to_have_count(4)
+    expect(page.get_by_text("With none of them ticked you see all of them.")).to_be_visible()
     visit.check()
     box.uncheck()
     if not js:
         page.get_by_role("button", name="Compare", exact=True).click()
-    expect(table.get_by_role("row")).to_have_count(2)
-    visit.expect_path("/services?compare=strategy-consultation")
+    expect(table.get_by_role("row")).to_have_count(3)
+    visit.expect_path("/services?compare=strategy-consultation&compare=third")
     if js:
-        expect(page.locator("#status")).to_have_text(f"Shown: {FREE}")
+        expect(page.locator("#status")).to_have_text(f"Compared: {FREE}, Third")
         expect(box).to_be_focused()
     expect(page.locator(".choice-name")).to_have_text(DIVE)
     visit.check()
     page.reload()
-    expect(table.get_by_role("row")).to_have_count(2)
+    expect(table.get_by_role("row")).to_have_count(3)
     expect(box).not_to_be_checked()
     page.go_back()
     visit.expect_path("/services")
-    expect(table.get_by_role("row")).to_have_count(3)
+    expect(table.get_by_role("row")).to_have_count(4)
 
 
 @JS
@@ -93,7 +117,7 @@ def test_what_fits_answers_and_the_address_keeps_the_answers(open_window: Open, 
 
     visit.go("/services")
     page.get_by_role("link", name="Find out which one fits you").click()
-    expect(heading).to_have_text("Nothing chosen yet")
+    expect(heading).to_have_text("No answers yet")
     visit.check()
     answer("CTOs and technical leads before a large change")
     expect(heading).to_have_text(DIVE)

@@ -117,8 +117,17 @@ def test_no_more_stand_side_by_side_than_can_be_read(client: FlaskClient) -> Non
     assert page.count('scope="row"') == 3
     assert page.count('<a class="choice"') == 3
     assert "up to 3" in page
+    assert "With none of them ticked you see the first 3." in page
     answer = client.get("/services", query_string=[("compare", f"s{number}") for number in range(4)], headers=PIECE)
     assert "No more than 3 stand side by side" in answer.text
+
+
+def test_two_are_compared_without_choosing_them(client: FlaskClient) -> None:
+    ServiceFactory(slug="talk")
+    ServiceFactory(slug="dive")
+    page = client.get("/services").text
+    assert page.count('scope="row"') == 2
+    assert 'name="compare"' not in page
 
 
 def test_a_single_service_needs_no_comparing(client: FlaskClient) -> None:
@@ -137,7 +146,7 @@ def test_a_slash_at_the_end_is_no_other_page(client: FlaskClient) -> None:
 def test_what_fits_is_asked_and_answered_by_address(client: FlaskClient) -> None:
     ServiceFactory(slug="talk", name="A talk", duration_minutes=30)
     ServiceFactory(slug="dive", name="A dive", duration_minutes=60)
-    assert "Nothing chosen yet" in client.get("/services/fit").text
+    assert "No answers yet" in client.get("/services/fit").text
     page = client.get("/services/fit?minutes=30").text
     assert '<h2 id="fits-best">A talk</h2>' in page
     assert 'id="minutes-30" name="minutes" value="30" checked' in page
