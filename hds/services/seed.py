@@ -141,8 +141,8 @@ QUESTIONS: tuple[dict[str, Any], ...] = (
         "topic": "Before you book",
         "question": "Do I get a refund if it is cancelled or declined?",
         "answer": (
-            "Write to us and say which time you had booked; we answer about your money. If you would like to know "
-            "before you book, ask us then. The address stands at the end of each page."
+            "If a booking that you paid for is cancelled, or we decline it, write to us and say which time it was. "
+            "You can also ask us before you book. The address stands at the end of each page."
         ),
         "position": 7,
     },
