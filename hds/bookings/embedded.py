@@ -100,10 +100,10 @@ class Embedded:
         """What a webhook told under this reference."""
         return Booking.by_reference(self.reference, self.opened_at)
 
-    def remember(self, uid: str, start: str = "") -> None:
-        """Where to look, should no webhook come: the frame says what it booked."""
+    def remember(self, uid: str, start: str, zone: str) -> None:
+        """Where to look, should no webhook come: the frame says what it booked, and the browser where it is."""
         if uid_or_none(uid):
-            Told(self, uid, parse_utc(start), utcnow()).keep()
+            Told(self, uid, parse_utc(start), zone_or_none(zone), utcnow()).keep()
 
     def news(self, service: Service, look: int) -> News:
         """`look`: how often this page looked by itself so far; 0 where somebody does by hand."""
@@ -115,7 +115,7 @@ class Embedded:
         if told is None or not news.is_awaited:
             return news
         if booking is None:
-            news = News(news.stage, told.start_at)
+            news = News(news.stage, told.start_at, told.zone)
         if look not in ASKING and (look or utcnow() - told.at <= LATE):
             return news
         db.session.close()  # no transaction stands open while Cal.com is asked
@@ -139,26 +139,29 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Told:
-    """What the frame of a page named, the last time that one did so in this browser: the uid, the time that was chosen,
-    and when it said so. Kept in the session alone, as who knows a uid may read and cancel its booking."""
+    """What the frame of a page named, the last time that one did so in this browser: the uid, the time that was chosen
+    and the browser's zone, and when it said so. Kept in the session alone, as who knows a uid may read and cancel its
+    booking."""
 
     page: Embedded
     uid: str
     start_at: datetime | None
+    zone: ZoneInfo | None
     at: datetime
 
     @classmethod
     def last(cls) -> "Told | None":
         match session.get(TOLD):
-            case [str(slug), str(reference), float(opened_at), str(uid), str(start), float(at)]:
+            case [str(slug), str(reference), float(opened_at), str(uid), str(start), str(zone), float(at)]:
                 page = Embedded(slug, reference, datetime.fromtimestamp(opened_at, UTC))
-                return cls(page, uid, parse_utc(start), datetime.fromtimestamp(at, UTC))
+                return cls(page, uid, parse_utc(start), zone_or_none(zone), datetime.fromtimestamp(at, UTC))
         return None
 
     def keep(self) -> None:
         page, start = self.page, iso_utc(self.start_at) if self.start_at else ""
         opened_at, at = page.opened_at.timestamp(), self.at.timestamp()
-        session[TOLD] = [page.slug, page.reference, opened_at, self.uid, start, at]
+        zone = self.zone.key if self.zone else ""
+        session[TOLD] = [page.slug, page.reference, opened_at, self.uid, start, zone, at]
 
 
 def awaited_here(service: Service) -> tuple[str, str] | None:

@@ -363,7 +363,7 @@ def take_word(slug: str, token: str) -> tuple[str, int]:
     """The frame says what it booked."""
     page = Embedded.read(token) or abort(404)
     framed_service(slug, page)
-    page.remember(request.form.get("uid", ""), request.form.get("start", ""))
+    page.remember(*(request.form.get(name, "") for name in ("uid", "start", "zone")))
     return "", 204
 
 

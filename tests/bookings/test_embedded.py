@@ -219,12 +219,13 @@ def test_who_goes_back_reads_that_their_time_waits_for_its_payment(
     page = client.get(PAID).text
     receipt, brought = attribute(page, "receipt"), {"hds-reference": carried(page)["hds-reference"]}
     start = free_times(1002)[0]
-    assert client.post(told_of(page), data={"uid": "x" * 22, "start": start}).status_code == 204
+    assert client.post(told_of(page), data={"uid": "x" * 22, "start": start, "zone": "Asia/Tokyo"}).status_code == 204
     soon = client.get(PAID)
     [link] = re.findall(r'You have chosen a time already. <a href="([^"]+)">See what became of it</a>', soon.text)
     for address in (link, receipt):
         assert "Almost there" in client.get(address).text
         assert "<dt>When</dt>" in client.get(address).text
+        assert "(Tokyo)" in client.get(address).text
     deliver(payloads, "booking_payment_initiated.v2021-10-20.json", metadata=brought, responses={})
     for address in (PAID, f"{PAID}?zone=Europe/London"):
         again = client.get(address)
@@ -243,7 +244,7 @@ def test_what_a_frame_says_of_its_time_need_not_be_one(
     client: FlaskClient, framed: Any, strategy: Any, start: str
 ) -> None:
     page = client.get(FREE).text
-    assert client.post(told_of(page), data={"uid": "x" * 22, "start": start}).status_code == 204
+    assert client.post(told_of(page), data={"uid": "x" * 22, "start": start, "zone": start}).status_code == 204
     waiting = client.get(attribute(page, "receipt")).text
     assert "Almost there" in waiting
     assert "<dt>When</dt>" not in waiting

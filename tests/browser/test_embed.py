@@ -217,6 +217,9 @@ def test_who_does_not_pay_is_told_what_is_missing(open_window: Open) -> None:
     page.get_by_role("link", name="See whether it arrived").click()
     expect(page.locator("h1")).to_have_text("Your time waits for the payment")
     visit.check()
+    visit.go(PAID)
+    page.get_by_role("link", name="See how to pay").click()
+    expect(page.locator("h1")).to_have_text("Your time waits for the payment")
 
 
 @pytest.fixture
@@ -253,12 +256,14 @@ def test_a_frames_word_alone_confirms_nothing(open_window: Open) -> None:
     page = open_shell(visit)
     page.locator("#show-calendar").click()
     expect_calendar(page)
-    said = {"uid": "9bTq3mX2LwYcVhR7pKsZ4d", "paymentRequired": False}
+    start = "2030-12-03T10:00:00.000Z"
+    said = {"uid": "9bTq3mX2LwYcVhR7pKsZ4d", "paymentRequired": False, "startTime": start}
     message = {"originator": "CAL", "namespace": "booking", "type": "bookingSuccessfulV2", "data": said}
     inside = page.frame(name="cal-embed=booking")
     assert inside is not None
     inside.evaluate("message => parent.postMessage(message, '*')", message)
     expect(page.locator("h1")).to_have_text("Almost there")
+    expect(page.locator(".receipt")).to_contain_text("3 December 2030, 11:00 (Berlin)")
     page.goto(f"{page.url.partition('?')[0]}?look=19")  # past the last time that Cal.com is asked
     expect(page.locator(".lead")).to_contain_text("We have not heard of your booking yet")
     expect(page.locator("h1")).to_have_text("Almost there")

@@ -112,7 +112,8 @@ const heard = {
     open.isBooked = true;
     open.shell.dataset.booked = "";
     report("booked");
-    const said = new URLSearchParams({ uid, start: startTime ?? "" });
+    const { timeZone: zone } = Intl.DateTimeFormat().resolvedOptions();
+    const said = new URLSearchParams({ uid, start: startTime ?? "", zone: zone ?? "" });
     if (typeof uid === "string") navigator.sendBeacon(open.shell.dataset.news, said);
     // Our page says what Cal.com told our server. Who has to pay does that in the frame, which therefore stays.
     if (paymentRequired === true) {
