@@ -169,7 +169,6 @@ def reconcile_now() -> Response:
         Reconciliation.wake()
         db.session.commit()
         reconcile.ring()
-        flash("Cal.com is being read. What comes of it shows here in a moment.")
     else:
         flash("CAL_ACCESS_TOKEN is not set, and without a key Cal.com lists no bookings.")
     return redirect_to(url_for("admin.bookings.index"))

@@ -249,7 +249,8 @@ REFUSALS = {
     "Look at Cal.com now, and this page shows which.",
     ActRefusal.TOO_LATE: "The rules of the event type at Cal.com do not allow it, or not so late. Change them there, "
     "or talk to the attendee.",
-    ActRefusal.TOO_EARLY: "Who came is known once the meeting has begun. Mark it then.",
+    ActRefusal.TOO_EARLY: "Cal.com lets this site mark who came only once the meeting has begun. Mark it then, or in "
+    "your bookings at Cal.com.",
     ActRefusal.REASON_NEEDED: "Cal.com wants a reason for this event type. Give one, and send it again.",
     ActRefusal.NOT_ALLOWED: "Cal.com does not let the key of this site do it. “Cal.com” in the menu says what is "
     "wrong with it.",

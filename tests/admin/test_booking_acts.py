@@ -308,6 +308,7 @@ def test_who_came_is_asked_before_the_start_where_cal_com_has_said_it(
     assert "absence" in offered(signed_in.get(page_of(booking)).text)
     shown = signed_in.get(page_of(booking, "absence")).text
     assert ("Was there after all" in shown) == (kind is FactKind.ABSENT)
+    assert "before that Cal.com may not let this site change it" in shown
 
 
 def test_a_stranger_is_not_marked(signed_in: FlaskClient, began: Booking) -> None:

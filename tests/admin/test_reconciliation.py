@@ -46,7 +46,7 @@ def test_the_button_has_a_worker_read_it_now(signed_in: FlaskClient) -> None:
     db.session.commit()
     answer = forms.submit(signed_in, PAGE, f"{PAGE}/reconciliation")
     assert answer.status_code == 303
-    assert "Cal.com is being read." in words_of(signed_in)
+    assert "Cal.com is being read now." in words_of(signed_in)
     assert Reconciliation.is_waiting()
     assert [job.func_name for job in jobs.queue("default").jobs] == ["hds.bookings.reconcile.run_due"]
 
