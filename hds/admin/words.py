@@ -56,8 +56,8 @@ MESSAGES = {
     "connection_test": "Test of the mail",
 }
 
-# Applied alone is no word of an owner's; the others are.
-DELIVERIES: dict[StrEnum, str] = {DeliveryState.PENDING: "Waiting", DeliveryState.APPLIED: "Recorded"}
+# What deliveries and mails are called where the state's own name is no word of an owner's.
+STATES: dict[StrEnum, str] = {DeliveryState.PENDING: "Waiting", DeliveryState.APPLIED: "Recorded"}
 
 DELIVERY_STATES = {
     DeliveryState.PENDING: "It is stored and waits for the worker.",
@@ -124,7 +124,7 @@ def reading(did: dict[str, Any]) -> str:
 
 def choices(states: type[StrEnum]) -> list[tuple[str, str]]:
     """Value and label of each, for a choice in a filter; the labels are those of the badges."""
-    return [(state.value, DELIVERIES.get(state) or state.value.replace("_", " ").capitalize()) for state in states]
+    return [(state.value, STATES.get(state) or state.value.replace("_", " ").capitalize()) for state in states]
 
 
 def message_kind(kind: str) -> str:
