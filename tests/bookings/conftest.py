@@ -111,11 +111,11 @@ def make_type(app: Flask, sandbox_url: str) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture
 def free_times(sandbox_url: str) -> Callable[..., list[str]]:
-    """What the sandbox has free some days from now, as the site writes times."""
+    """What the sandbox has free in the week some days from now, as the site writes times: four working days or five."""
 
     def ask(event_type: int = 1001, days: int = 8) -> list[str]:
         first = datetime.now(UTC).date() + timedelta(days)
-        query = {"eventTypeId": event_type, "start": first.isoformat(), "end": (first + timedelta(3)).isoformat()}
+        query = {"eventTypeId": event_type, "start": first.isoformat(), "end": (first + timedelta(6)).isoformat()}
         answer = requests.get(f"{sandbox_url}/v2/slots", query, headers={"cal-api-version": "2024-09-04"}, timeout=5)
         slots = [slot["start"] for day in answer.json()["data"].values() for slot in day]
         return [iso_utc(datetime.fromisoformat(slot)) for slot in slots]
