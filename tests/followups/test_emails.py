@@ -109,6 +109,7 @@ def test_a_confirmation_says_what_the_time_was_before_it_moved(strategy):
         make_booking("uid2", FactKind.CONFIRMED, start_at=then, at=NOON)
         words = mail("booking_confirmed")
     assert words.subject.startswith("Confirmed at a new time: ")
+    assert "(New York).\n\nWhat:" in words.text
     for text in (words.text, words.html):
         assert "moved from Sunday 29 November, 12:00 (New York)" in text
         assert "Tuesday 1 December, 12:00 (New York)" in text
@@ -118,4 +119,5 @@ def test_what_never_moved_says_nothing_of_it(strategy):
     make_booking("uid1")
     words = mail("booking_confirmed")
     assert words.subject.startswith("Confirmed: ")
+    assert "your consultation is confirmed.\n\nWhat:" in words.text
     assert "moved from" not in words.text + words.html
