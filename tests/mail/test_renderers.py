@@ -119,7 +119,7 @@ def test_styles_stand_in_the_elements_and_the_dark_ones_in_a_sheet():
     [
         ("Europe/London", datetime(2026, 3, 28, 10, 0, tzinfo=UTC), "Saturday 28 March, 10:00 (London)"),
         ("Europe/London", datetime(2026, 3, 29, 10, 0, tzinfo=UTC), "Sunday 29 March, 11:00 (London)"),
-        ("America/New_York", datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "Sunday 1 November, 01:30 (New York)"),
+        ("America/New_York", datetime(2026, 11, 1, 5, 30, tzinfo=UTC), "Sunday 1 November, 01:30 EDT (New York)"),
         ("America/New_York", datetime(2026, 11, 1, 15, 0, tzinfo=UTC), "Sunday 1 November, 10:00 (New York)"),
         ("Europe/Kiev", datetime(2026, 7, 1, 10, 0, tzinfo=UTC), "Wednesday 1 July, 13:00 (Kiev)"),
         ("Europe/Kyiv", datetime(2026, 7, 1, 10, 0, tzinfo=UTC), "Wednesday 1 July, 13:00 (Kyiv)"),
