@@ -373,7 +373,9 @@ def test_once_its_time_has_passed_who_has_paid_writes_first(client: FlaskClient,
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
-@pytest.mark.parametrize(("language", "clock"), [("en-US,en;q=0.9", "2:30\N{NO-BREAK SPACE}pm"), ("de-DE,de;q=0.9", "14:30")])
+@pytest.mark.parametrize(
+    ("language", "clock"), [("en-US,en;q=0.9", "2:30\N{NO-BREAK SPACE}pm"), ("de-DE,de;q=0.9", "14:30")]
+)
 def test_the_hours_are_said_as_their_reader_does(
     client: FlaskClient, strategy: Any, unreachable: Any, purpose: Purpose, language: str, clock: str
 ) -> None:
