@@ -183,7 +183,7 @@ def test_from_the_request_to_the_cancellation(open_window: Open, site: Site, mak
     expect(page.locator(".receipt dd").nth(1)).to_have_text(then)
     links(site, address, 3, "Requested")
     accept(host, address)
-    see, _, cancel = links(site, address, 4, "Confirmed")
+    see, _, cancel = links(site, address, 4, "Confirmed at a new time")
     visit.go(see)
     expect(heading).to_have_text("Your booking is moved")
     expect(page.locator(".receipt dd").nth(1)).to_have_text(then)
