@@ -21,7 +21,7 @@ class Picker:
     piece: str
     choice: str
     kept: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
-    forms: Sequence[str] = ("zone",)  # of the page, by id: the shown month and day go along with them
+    forms: Sequence[str] = ("zone",)  # of the page, by id: a chosen month and day go along with them
     has_token: bool = True  # in its own form; where that changes nothing of anybody's it needs none
 
     def page_at(self, month: date | None = None, day: date | None = None) -> str:

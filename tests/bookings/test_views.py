@@ -81,7 +81,7 @@ def test_every_zone_shows_its_own_days(client: FlaskClient, cal: CalClient, stra
     asked = {"month": month_ahead(), "zone": zone}
     page = client.get(f"{BASE}/strategy-consultation", query_string=asked).text
     assert re.search(rf'<option value="{re.escape(zone)}" selected>', page)
-    chosen = re.search(r'name="day" value="(\S+)"', page)
+    chosen = re.search(r'id="day-(\S+)"[^>]+aria-current="date"', page)
     assert chosen
     slots = re.findall(r'<time datetime="(\S+)">(\d\d:\d\d)', page)
     assert slots
@@ -119,6 +119,21 @@ def test_an_empty_month_names_the_next_free_day_or_a_way_to_write(
     assert "Times can be booked until" in page
     assert 'id="later"' not in page
     assert "mailto:" in page
+
+
+def test_only_a_day_that_was_chosen_goes_along_to_another_zone(
+    client: FlaskClient, cal: CalClient, strategy: Any
+) -> None:
+    """Our first free day is a Monday in New York: in Tokyo, late on it, that Monday has nothing any more."""
+    sent = re.compile(r'<input type="hidden" form="zone" name="(\w+)" value="(\S+)"')
+    month = month_ahead()
+    opened, turned = (client.get(f"{BASE}/strategy-consultation{asked}").text for asked in ("", f"?month={month}"))
+    assert "aria-current" in opened
+    assert sent.findall(opened) == []
+    assert sent.findall(turned) == [("month", month)]
+    day = re.findall(r'id="day-(\S+)"', turned)[-1]
+    tapped = client.get(f"{BASE}/strategy-consultation?day={day}").text
+    assert sent.findall(tapped) == [("month", month), ("day", day)]
 
 
 def test_a_day_without_times_leads_to_the_next_one(client: FlaskClient, cal: CalClient, strategy: Any) -> None:
