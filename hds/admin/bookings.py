@@ -17,6 +17,7 @@ from hds.bookings.chain import BookingStatus
 from hds.bookings.models import AttemptState, Booking, BookingAttempt, BookingEvent, ContactBooking
 from hds.bookings.reconciliation import CHANGES, Reconciliation
 from hds.bookings.sources import BookingSource
+from hds.bookings.theirs import Theirs
 from hds.config import settings
 from hds.contacts.models import Contact
 from hds.extensions import db
@@ -147,6 +148,8 @@ def show(booking_id: int) -> Response:
         "admin/bookings/_booking.html",
         booking=booking,
         steps=steps.steps_beside(unsettled, steps.steps_of(booking, has_key=has_key)),
+        seat_steps=steps.steps_beside(unsettled, steps.seat_steps_of(booking, has_key=has_key)),
+        seats={contact.id for contact in booking.bookers if Theirs(booking, contact).seat_uid},
         has_key=has_key,
         lacks_key=steps.lacks_key(booking, has_key=has_key),
         pages_of_cal=steps.pages_of_cal(),

@@ -9,6 +9,7 @@ from hds.bookings.acts import ActRefusal, ActState, BookingAct, Verb
 from hds.bookings.booker import cal
 from hds.bookings.chain import BookingStatus, FactKind, PaymentState
 from hds.bookings.models import Booking, BookingEvent
+from hds.config import settings
 from hds.lib.times import utcnow
 
 KEPT = {BookingStatus.CONFIRMED, BookingStatus.COMPLETED, BookingStatus.NO_SHOW}
@@ -73,6 +74,15 @@ def _can_be_moved(booking: Booking) -> bool:
     return _is_ahead(booking) and booking.start_at is not None
 
 
+def _can_be_moved_whole(booking: Booking) -> bool:
+    """Where people have seats, Cal.com lets nobody but an organisation's admins move them all at once."""
+    return _can_be_moved(booking) and (not booking.is_seated or bool(settings.cal_organization_id))
+
+
+def _has_seats(booking: Booking) -> bool:
+    return booking.is_seated and booking.status is BookingStatus.CONFIRMED and _can_be_moved(booking)
+
+
 def _can_be_cancelled(booking: Booking) -> bool:
     """What waits for an answer is declined instead."""
     return _is_ahead(booking) and not is_waiting(booking)
@@ -135,7 +145,7 @@ STEPS = (
         "give one.",
         button="Move it to this time",
         done="Moved",
-        makes_sense=_can_be_moved,
+        makes_sense=_can_be_moved_whole,
         asks=Ask.MAY,
     ),
     Step(
@@ -240,8 +250,39 @@ STEPS = (
         needs_key=False,
     ),
 )
+# With one of several people's seats: the others keep theirs.
+SEAT_STEPS = (
+    Step(
+        "move",
+        Verb.MOVE,
+        link="Move this seat",
+        title="Move this seat",
+        does="They take part at the new time, and the others stay where they are. Where others have that time already, "
+        "they join them.",
+        mails="Cal.com mails them the new time.",
+        button="Move the seat to this time",
+        done="Seat moved",
+        makes_sense=_has_seats,
+    ),
+    Step(
+        "cancellation",
+        Verb.CANCEL,
+        link="Take out",
+        title="Take them out of this meeting",
+        does="Their seat becomes free for others, and everybody else keeps theirs. It cannot be taken back: they would "
+        "have to book anew.",
+        mails="Cal.com mails them the cancellation, with your reason.",
+        button="Take them out",
+        done="Seat given up",
+        makes_sense=_has_seats,
+        asks=Ask.MUST,
+        is_grave=True,
+    ),
+)
 BY_NAME = {step.name: step for step in STEPS}
+OF_SEAT = {step.name: step for step in SEAT_STEPS}
 OF_VERB = {step.verb: step for step in STEPS}
+_OF_SEATS_VERB = {step.verb: step for step in SEAT_STEPS}
 
 REFUSALS = {
     ActRefusal.TAKEN: "That time is no longer free. Choose another one.",
@@ -264,6 +305,15 @@ REFUSALS = {
 def steps_of(booking: Booking, *, has_key: bool) -> list[Step]:
     """What can be done now, in the order of the page."""
     return [step for step in STEPS if step.makes_sense(booking) and (has_key or not step.needs_key)]
+
+
+def seat_steps_of(booking: Booking, *, has_key: bool) -> list[Step]:
+    """What can be done now with each seat."""
+    return [step for step in SEAT_STEPS if has_key and step.makes_sense(booking)]
+
+
+def step_of(act: BookingAct) -> Step:
+    return _OF_SEATS_VERB[act.verb] if act.seat_uid else OF_VERB[act.verb]
 
 
 def steps_beside(act: BookingAct | None, steps: Sequence[Step]) -> list[Step]:
@@ -303,7 +353,7 @@ def who(act: BookingAct) -> str:
 
 def said(act: BookingAct) -> str:
     """What a line of the timeline says of an act."""
-    step = OF_VERB[act.verb]
+    step = step_of(act)
     if act.stage is ActState.DONE:
         return step.done
     about = f"{step.link or step.button}: "

@@ -19,11 +19,22 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from hds.accounts.models import Staff
 from hds.bookings import reconcile
 from hds.bookings.booker import cal
-from hds.bookings.chain import BookingStatus, FactKind, PaymentState
-from hds.bookings.models import BOOKINGS_LOCK, Booking
+from hds.bookings.chain import (
+    BookingStatus,
+    Details,
+    Fact,
+    FactKind,
+    FactSource,
+    PaymentState,
+    Person,
+    seat_moved,
+)
+from hds.bookings.models import BOOKINGS_LOCK, Booking, BookingEvent
 from hds.calcom.answers import Booking as CalBooking
+from hds.calcom.answers import BookingAttendee
 from hds.calcom.client import CalClient
 from hds.calcom.errors import (
+    AlreadySignedUp,
     BookingUnknown,
     CalError,
     Invalid,
@@ -195,11 +206,13 @@ def is_confirmed_by_staff(booking: Booking, agreed_uids: Sequence[str]) -> bool:
 
 def _is_shown(act: BookingAct, booking: Booking) -> bool:
     """Whether the booking, as Cal.com has told of it, is what was asked for."""
+    if act.verb is Verb.MOVE and act.seat_uid:
+        return any(event.details.get("moved_to") for event in _stated(booking, FactKind.SEAT_GIVEN_UP, act))
     if act.verb is Verb.MOVE:
         return act.uid in booking.previous_uids and booking.start_at == act.start_at
     if act.verb is Verb.ACCEPT:
         return any(event.kind is FactKind.CONFIRMED and event.uid == act.uid for event in booking.events)
-    if act.verb in _STATES and (act.subject or act.seat_uid) and _says(booking, _STATES[act.verb], act):
+    if act.verb in _STATES and (act.subject or act.seat_uid) and _stated(booking, _STATES[act.verb], act):
         return True
     return booking.status is _ENDS.get(act.verb)
 
@@ -216,10 +229,12 @@ _ENDS = {
 }
 
 
-def _says(booking: Booking, kind: FactKind, act: BookingAct) -> bool:
-    """Whether it was stated of this person since it was asked for."""
+def _stated(booking: Booking, kind: FactKind, act: BookingAct) -> list[BookingEvent]:
+    """What was stated of this person since it was asked for."""
     since = act.created_at - timedelta(minutes=1)  # clocks differ
-    return any(event.kind is kind and event.subject == act.subject and event.at >= since for event in booking.events)
+    return [
+        event for event in booking.events if event.kind is kind and event.subject == act.subject and event.at >= since
+    ]
 
 
 @dataclass(frozen=True)
@@ -369,7 +384,7 @@ def _ask(claim: Claim) -> Outcome:
         answer = _CALLS[claim.wish.verb](cal(), claim)
     except BookingUnknown:
         return _look_again(claim) or Outcome(ActState.UNKNOWN, told="Cal.com did not answer.")
-    except (Invalid, NotFound) as error:
+    except (Invalid, NotFound, AlreadySignedUp) as error:
         return _look_again(claim) or _refused(error)
     except CalError as error:
         return _refused(error)
@@ -386,6 +401,8 @@ def _look_again(claim: Claim) -> Outcome | None:
 def _look(claim: Claim) -> Outcome | None:
     """What Cal.com shows, if it is what was asked for."""
     booking, wish = cal().booking(claim.uid), claim.wish
+    if wish.verb is Verb.MOVE and wish.seat_uid:
+        return None if wish.subject in {person.email for person in booking.attendees} else _look_elsewhere(wish)
     if wish.verb is Verb.MOVE:
         if booking.next_uid is None:
             return None
@@ -399,6 +416,12 @@ def _look(claim: Claim) -> Outcome | None:
     else:
         is_so = booking.status == _SHOWS[wish.verb]
     return Outcome(ActState.DONE, booking) if is_so else None
+
+
+def _look_elsewhere(wish: Wish) -> Outcome | None:
+    """A seat is gone: moved, if this person has one at the time that was asked for."""
+    found = cal().find_booking(wish.subject, wish.start_at) if wish.start_at else None
+    return Outcome(ActState.DONE, found) if found else None
 
 
 _SHOWS = {
@@ -415,9 +438,8 @@ def _move(client: CalClient, claim: Claim) -> CalBooking:
         raise Invalid("a move needs a time")
     # Cal.com confirms at once what the owner moves, and knows the owner by the address.
     by = (client.me().email or "") if is_host else wish.subject
-    return client.reschedule(
-        claim.uid, wish.start_at, reason=wish.reason, by=by, seat_uid=wish.seat_uid, as_host=is_host
-    )
+    reason = "" if wish.seat_uid else wish.reason  # with a seat, Cal.com refuses whatever gives one
+    return client.reschedule(claim.uid, wish.start_at, reason=reason, by=by, seat_uid=wish.seat_uid, as_host=is_host)
 
 
 def _cancel(client: CalClient, claim: Claim) -> CalBooking:
@@ -442,7 +464,7 @@ _CALLS: dict[Verb, Callable[[CalClient, Claim], CalBooking | None]] = {
 
 def _refused(error: CalError) -> Outcome:
     said = error.text.lower()
-    if isinstance(error, SlotTaken):
+    if isinstance(error, SlotTaken | AlreadySignedUp):
         refusal = ActRefusal.TAKEN
     elif isinstance(error, Unavailable):
         refusal = ActRefusal.NO_ANSWER
@@ -465,5 +487,27 @@ def _note(claim: Claim, outcome: Outcome) -> None:
     act = db.session.get_one(BookingAct, claim.act_id)
     act.becomes(outcome.state, outcome.refusal, outcome.told)
     if outcome.answer is not None:
-        reconcile.take_word(outcome.answer, is_outcome=True)
+        _take_word(act, outcome.answer)
     db.session.commit()
+
+
+def _take_word(act: BookingAct, answer: CalBooking) -> None:
+    """Of a seat the answer shows the others alone: that it was left is stated as of when it was asked for, so that
+    the delivery, which comes later, is believed rather."""
+    if not act.seat_uid:
+        reconcile.take_word(answer, is_outcome=True)
+        return
+    person = Person(email=act.subject)
+    if act.verb is Verb.MOVE:
+        if act.subject not in {attendee.email for attendee in answer.attendees}:
+            # Without the key Cal.com may show nobody: this person has a seat there.
+            them = BookingAttendee(email=act.subject, seatUid=answer.seat_uid or act.seat_uid)
+            answer = answer.model_copy(update={"attendees": [*answer.attendees, them]})
+        left = seat_moved(act.uid, answer.uid, person, act.created_at, source=FactSource.API)
+    else:
+        details = Details(is_seated=True, attendees=[person], seat_uid=act.seat_uid, reason=act.reason or None)
+        left = Fact(
+            act.uid, FactKind.SEAT_GIVEN_UP, act.created_at, act.subject, details=details, source=FactSource.API
+        )
+    reconcile.take_word(answer, is_outcome=True)
+    Booking.record(left)

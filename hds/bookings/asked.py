@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from hds.bookings.booker import cal
-from hds.bookings.chain import Details, Fact, FactKind, FactSource, name_of_change
+from hds.bookings.chain import TAKING_PART, Details, Fact, FactKind, FactSource, name_of_change
 from hds.bookings.models import Booking
 from hds.calcom.answers import Booking as CalBooking
 from hds.calcom.errors import CalError
@@ -23,7 +23,6 @@ Answers = dict[str, CalBooking | None]
 
 SECONDS = 4.0  # for one question: a delivery is lent to a worker for half a minute
 LONGEST_WALK = 5  # questions about one delivery: how far back the links of a chain are looked for
-MOVABLE = {FactKind.CONFIRMED, FactKind.REQUESTED, FactKind.RESCHEDULED}
 
 
 def ask_api(uid: str) -> CalBooking | None:
@@ -40,10 +39,10 @@ def open_about(fact: Fact, ical_uid: str | None, answers: Answers) -> set[str]:
     """The uids to ask about before this is recorded: nothing more once there are answers, usable or not."""
     if fact.uid not in answers and Booking.contradicting(fact):
         return {fact.uid}
-    if ical_uid or fact.kind not in MOVABLE or fact.details.is_seated or len(answers) >= LONGEST_WALK:
+    if ical_uid or fact.kind not in TAKING_PART or fact.details.is_seated or len(answers) >= LONGEST_WALK:
         return set()
     if fact.uid not in answers:
-        return set() if Booking.is_placed(fact.uid, MOVABLE) else {fact.uid}
+        return set() if Booking.is_placed(fact.uid, TAKING_PART) else {fact.uid}
     _, ical_uid = linked(fact, ical_uid, answers)
     first = _previous_of(fact, answers)
     if ical_uid or first is None or Booking.knows(first):
@@ -55,7 +54,7 @@ def open_about(fact: Fact, ical_uid: str | None, answers: Answers) -> set[str]:
 def linked(fact: Fact, ical_uid: str | None, answers: Mapping[str, CalBooking | None]) -> tuple[Fact, str | None]:
     """The fact with the links that Cal.com told, where its body had none."""
     answer = answers.get(fact.uid)
-    if answer is None or fact.kind not in MOVABLE or fact.details.is_seated:
+    if answer is None or fact.kind not in TAKING_PART or fact.details.is_seated:
         return fact, ical_uid
     if answer.series_uid or fact.details.is_of_series:  # its meetings may share the calendar's uid
         return replace(fact, previous_uid=fact.previous_uid or answer.previous_uid), ical_uid
@@ -65,7 +64,7 @@ def linked(fact: Fact, ical_uid: str | None, answers: Mapping[str, CalBooking | 
 def links(fact: Fact, answers: Mapping[str, CalBooking | None]) -> list[Fact]:
     """The moves before this one that no delivery told of, as Cal.com tells them."""
     first = _previous_of(fact, answers)
-    found = [answers.get(uid) for uid in _walk(first, answers)] if first and fact.kind in MOVABLE else []
+    found = [answers.get(uid) for uid in _walk(first, answers)] if first and fact.kind in TAKING_PART else []
     return [_move(booking) for booking in found if booking is not None and booking.previous_uid]
 
 

@@ -97,6 +97,7 @@ class Details(BaseModel):
     accepted: bool = False
     is_seated: bool = False  # others may have seats of the same uid; each has a booker of its own
     seat_uid: str | None = None
+    moved_to: str | None = None  # of a seat that was given up for another one: the uid that this is of
     is_of_series: bool = False  # its meetings may share the calendar's uid, and are many
     asks_to_move: bool = False  # the host cancelled it for the attendee to pick another time
     previous_location: str | None = None
@@ -165,12 +166,13 @@ _FULLNESS = {
     FactKind.ENDED: 1,
 }
 _CONFIRMING = {FactKind.CONFIRMED, FactKind.RESCHEDULED}
-_TAKING_PART = _CONFIRMING | {FactKind.REQUESTED}
+TAKING_PART = _CONFIRMING | {FactKind.REQUESTED}
 # Details that a move changes: an earlier uid's must not stand in for what the last one did not say.
 _OF_ONE_UID = {"meeting_url", "reason", "by", "accepted"}
 # What one fact says of itself alone: the timeline shows it there.
 _OF_ONE_FACT = {
     "seat_uid",
+    "moved_to",
     "is_of_series",
     "asks_to_move",
     "previous_location",
@@ -234,7 +236,7 @@ def stands(fact: Fact, other: Fact) -> bool:
     time are told apart by what they say: the fuller one stands.
     """
     is_read, was_read = fact.source is FactSource.API, other.source is FactSource.API
-    is_seat = fact.kind in _TAKING_PART and (fact.details.is_seated or other.details.is_seated)
+    is_seat = fact.kind in TAKING_PART and (fact.details.is_seated or other.details.is_seated)
     if fact.kind in _NEWEST or is_seat:
         return (fact.at, not is_read, *_fullness(fact)) > (other.at, not was_read, *_fullness(other))
     if is_read != was_read:
@@ -254,6 +256,12 @@ def contradicts(fact: Fact, other: Fact) -> bool:
         return fact.subject == other.subject
     is_same = fact.subject == other.subject or fact.kind is FactKind.LOCATION_CHANGED
     return fact.kind is other.kind and is_same and _when_and_where(fact) != _when_and_where(other)
+
+
+def seat_moved(uid: str, to: str, person: Person, at: datetime, *, source: FactSource = FactSource.WEBHOOK) -> Fact:
+    """Somebody's seat is of the booking `to` now. Its number is left out: it may be the same there, and here again."""
+    left = Details(is_seated=True, attendees=[person], moved_to=to)
+    return Fact(uid, FactKind.SEAT_GIVEN_UP, at, person.email, details=left, source=source)
 
 
 def name_of_change(*parts: object) -> str:
@@ -400,7 +408,7 @@ def _outlives(taken: Fact, given_up: Fact) -> bool:
 
 
 def _is_seat(fact: Fact) -> bool:
-    return fact.kind in _TAKING_PART and bool(fact.details.is_seated or fact.subject)
+    return fact.kind in TAKING_PART and bool(fact.details.is_seated or fact.subject)
 
 
 def _people(fact: Fact) -> list[Person]:

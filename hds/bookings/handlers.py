@@ -7,7 +7,7 @@ from datetime import datetime
 from hds.analytics import visits
 from hds.bookings import asked, sources
 from hds.bookings.booker import REFERENCE
-from hds.bookings.chain import Details, Fact, FactKind, Person, name_of_change
+from hds.bookings.chain import TAKING_PART, Details, Fact, FactKind, Person, name_of_change, seat_moved
 from hds.bookings.models import BOOKINGS_LOCK, Booking
 from hds.calcom.payloads import (
     AbsencePayload,
@@ -51,7 +51,6 @@ RATHER = {
     (FactKind.DECLINED, "CANCELLED"): FactKind.CANCELLED,
 }
 MEETING = {FactKind.STARTED, FactKind.ENDED}
-TAKING_PART = {FactKind.CONFIRMED, FactKind.REQUESTED, FactKind.RESCHEDULED}
 # Whose sequence number is that of the move which made the uid: cancelling and changing count it up.
 NUMBERED = TAKING_PART | {FactKind.PAYMENT_INITIATED, FactKind.PAID}
 OURS = {REFERENCE, visits.KEY}  # fields that nobody filled in
@@ -146,9 +145,12 @@ def _of_seat(payload: BookingPayload, fact: Fact) -> Iterator[Statement]:
     """Seats share a uid, and each has its own booker. A seat that is given up or moved leaves the others' where they
     are, so no seat ties two bookings together."""
     fact = replace(fact, previous_uid=None)
+    before = payload.previous_uid if payload.previous_uid != payload.uid else None
+    if before and payload.seat_uid:  # who came is named first, then who sat there already
+        fact = replace(fact, details=fact.details.model_copy(update={"attendees": fact.details.attendees[:1]}))
     booker = payload.booker
     seat = (booker.email if booker else None) or payload.seat_uid or ""
-    is_one = len(payload.people) < 2
+    is_one = len(payload.people) < 2 or bool(before and payload.seat_uid)
     if fact.kind is FactKind.CANCELLED and (is_one and (payload.people or payload.seat_uid)):
         details = fact.details.model_copy(update={"asks_to_move": False})  # that is said of each seat at times
         yield Statement(replace(fact, kind=FactKind.SEAT_GIVEN_UP, subject=seat, details=details))
@@ -156,11 +158,9 @@ def _of_seat(payload: BookingPayload, fact: Fact) -> Iterator[Statement]:
         yield Statement(replace(fact, subject=seat))
     else:
         yield Statement(fact)
-    before = payload.previous_uid
-    if fact.kind in TAKING_PART and before is not None and before != payload.uid:
+    if fact.kind in TAKING_PART and before:
         for person in fact.details.attendees:
-            left = Details(is_seated=True, attendees=[person], event_type_id=fact.details.event_type_id)
-            yield Statement(Fact(before, FactKind.SEAT_GIVEN_UP, fact.at, person.email, details=left))
+            yield Statement(seat_moved(before, payload.uid, person, fact.at))
 
 
 def _of_call(payload: MissedCallPayload | RecordingPayload, kind: FactKind, at: datetime) -> Fact:

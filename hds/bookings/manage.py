@@ -279,7 +279,8 @@ def confirm_move(token: str) -> AnyResponse:
         theirs, start = step.theirs, form.start_at
         if refused := done_before(theirs, form) or step.obstacle(start):
             return refused
-    act = ask(theirs, form, Wish(Verb.MOVE, Actor.ATTENDEE, form.act_token, form.reason.data or "", start))
+    wish = Wish(Verb.MOVE, Actor.ATTENDEE, form.act_token, form.reason.data or "", start, seat_uid=theirs.seat_uid)
+    act = ask(theirs, form, wish)
     if act.state is not ActState.REFUSED:
         return redirect_to(url_for(".see", token=theirs.token(Purpose.SEE)))
     with http.within(http.PAGE_SECONDS):
@@ -349,7 +350,8 @@ class MoveStep:
             return replace(step, theirs=find_or_refuse(Purpose.MOVE, token))
         step.ask_why(booker)
         theirs = find_or_refuse(Purpose.MOVE, token)
-        return replace(step, theirs=theirs, known=booker, bar=bar_of_type(booker.event_type, theirs.booking.start_at))
+        bar = bar_of_type(booker.event_type, theirs.booking.start_at, has_seat=theirs.is_seated)
+        return replace(step, theirs=theirs, known=booker, bar=bar)
 
     def ask_why(self, booker: Booker) -> None:
         """As the event type's own question puts it."""
@@ -476,8 +478,8 @@ def cancel_it(token: str) -> Response:
         return barred(theirs, Verb.CANCEL, bar, 422)
     if not form.validate():
         return show_cancel(theirs, form, 422)
-    seat = theirs.seat_uid if theirs.is_seated else ""
-    act = ask(theirs, form, Wish(Verb.CANCEL, Actor.ATTENDEE, form.act_token, form.reason.data or "", seat_uid=seat))
+    reason, seat = form.reason.data or "", theirs.seat_uid
+    act = ask(theirs, form, Wish(Verb.CANCEL, Actor.ATTENDEE, form.act_token, reason, seat_uid=seat))
     theirs = find_or_refuse(Purpose.CANCEL, token)
     if act.state is not ActState.REFUSED:
         return redirect_to(url_for(".see", token=theirs.token(Purpose.SEE)))

@@ -246,6 +246,20 @@ class Booking(Base):
         given_up = any(event.kind is FactKind.SEAT_GIVEN_UP and event.subject == email for event in self.events)
         return given_up and email not in {contact.email for contact in self.bookers}
 
+    def followed(self, email: str) -> list["Booking"]:
+        """This booking, and those that this person's seat was moved to since. The last one is where it is."""
+        bookings = [self]
+        while (following := bookings[-1]._following(email)) and following not in bookings:
+            bookings.append(following)
+        return bookings
+
+    def _following(self, email: str) -> "Booking | None":
+        own = [event for event in self.events if event.subject == email]
+        left = next((event for event in own if event.details.get("moved_to")), None)
+        if left is None or any(event.kind in chain.TAKING_PART and event.at > left.at for event in own):
+            return None
+        return Booking.by_uid(left.details["moved_to"])
+
     @property
     def payment_state(self) -> PaymentState:
         return self.payment.state if self.payment else PaymentState.NONE
@@ -447,7 +461,8 @@ class BookingAttempt(Base):
         """The booking that a webhook told of: by its uid; while nobody knows it, the one that brought back our
         reference, else this person's new one at this time."""
         if self.booking_uid:
-            return Booking.by_uid(self.booking_uid)
+            booking = Booking.by_uid(self.booking_uid)
+            return booking.followed(self.email)[-1] if booking else None
         if self.state not in {AttemptState.SENDING, AttemptState.UNKNOWN}:
             return None
         return Booking.by_reference(self.reference, self.created_at) or self._of_person

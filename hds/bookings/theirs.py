@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from hds.bookings.acts import Actor, ActState, BookingAct, Verb
 from hds.bookings.calendar_entry import CalendarEntry
-from hds.bookings.chain import BookingStatus, Details, FactKind, PaymentState
+from hds.bookings.chain import TAKING_PART, BookingStatus, Details, PaymentState
 from hds.bookings.embedded import stage_of
 from hds.bookings.links import AFTERWARDS, Link, Purpose
 from hds.bookings.models import ENDED_EARLY, Booking
@@ -20,7 +20,6 @@ from hds.contacts.models import Contact
 from hds.extensions import db
 from hds.lib.times import utcnow, zone_or_none
 
-_TOLD_BY = {FactKind.CONFIRMED, FactKind.RESCHEDULED, FactKind.REQUESTED}
 OPEN = {ActState.ASKED, ActState.TOLD, ActState.UNKNOWN}
 
 
@@ -35,7 +34,7 @@ class Bar(StrEnum):
     NO_CANCELLING = "This consultation cannot be cancelled online."
     NO_MOVING = "This consultation cannot be moved online."
     UNPAID = "Its payment is still open, so it cannot be moved. Pay first, by the link in Cal.com’s mail."
-    SEAT = "Others take part in this meeting, so its time stays. You can give up your seat and book another."
+    SEAT = "A seat can be moved once it is confirmed. You can give it up and ask for another time."
     UNKNOWN_SEAT = "Others take part in this meeting, and we cannot tell which seat is yours."
     SERIES = "It belongs to a series of meetings, which cannot be moved one by one here."
     PROOF = "Cal.com moves this consultation only for people whom it knows."
@@ -44,8 +43,11 @@ class Bar(StrEnum):
 
 @dataclass(frozen=True)
 class Theirs:
+    """`before`: the bookings that their seat was of until it was moved, by our number."""
+
     booking: Booking
     contact: Contact
+    before: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, link: Link) -> "Theirs | None":
@@ -58,7 +60,8 @@ class Theirs:
             contact, bookings = db.session.get(Contact, link.contact_id), link.bookings
         for booking in bookings:
             if contact and contact.email in _bookers_ever(booking):
-                return cls(booking, contact)
+                *before, now = booking.followed(contact.email)
+                return cls(now, contact, tuple(earlier.id for earlier in before))
         return None
 
     @classmethod
@@ -117,17 +120,13 @@ class Theirs:
 
     @property
     def seat_uid(self) -> str:
+        """What Cal.com calls their seat; empty where there are none, or it is not known."""
         told = [details.seat_uid for details in self._own if details.seat_uid]
         return told[-1] if told else ""
 
     @property
     def has_given_up(self) -> bool:
-        if self.contact.email not in {contact.email for contact in self.booking.bookers}:
-            return True
-        act = self.latest  # Cal.com may have done it, while its delivery is on its way
-        if act is None or act.verb is not Verb.CANCEL or act.stage is not ActState.DONE:
-            return False
-        return bool(act.seat_uid) and act.seat_uid == self.seat_uid
+        return self.contact.email not in {contact.email for contact in self.booking.bookers}
 
     @property
     def guests(self) -> Sequence[Contact]:
@@ -149,7 +148,7 @@ class Theirs:
     @property
     def _own(self) -> list[Details]:
         """What was told of this person's seat."""
-        told = [event.fact.details for event in self.booking.events if event.kind in _TOLD_BY]
+        told = [event.fact.details for event in self.booking.events if event.kind in TAKING_PART]
         return [details for details in told if [person.email for person in details.attendees] == [self.contact.email]]
 
     # Where it stands
@@ -172,10 +171,11 @@ class Theirs:
         """The last that they asked for, unless Cal.com refused it."""
         own = [
             act
-            for act in BookingAct.of_booking(self.booking.id)
+            for booking_id in (*self.before, self.booking.id)
+            for act in BookingAct.of_booking(booking_id)
             if act.actor is Actor.ATTENDEE and act.subject == self.contact.email and act.state is not ActState.REFUSED
         ]
-        return own[-1] if own else None
+        return max(own, key=lambda act: act.id, default=None)
 
     @property
     def asked(self) -> BookingAct | None:
@@ -211,11 +211,12 @@ class Theirs:
 
     def _bar_to_move(self) -> Bar | None:
         if self.is_seated:
-            return Bar.SEAT
+            is_confirmed = self.booking.status is BookingStatus.CONFIRMED
+            return self._bar_to_cancel() or (None if is_confirmed else Bar.SEAT)
         return Bar.UNPAID if self.booking.payment_state is PaymentState.PENDING else None
 
     def _bar_to_cancel(self) -> Bar | None:
-        """Without its own name for the seat, Cal.com would cancel everybody's."""
+        """Without its own name for the seat, Cal.com would change everybody's."""
         return Bar.UNKNOWN_SEAT if self.is_seated and not self.seat_uid else None
 
     @property
@@ -227,7 +228,7 @@ class Theirs:
         return self.bar(Verb.CANCEL) is None
 
 
-def bar_of_type(event_type: EventType | None, start: datetime | None = None) -> Bar | None:
+def bar_of_type(event_type: EventType | None, start: datetime | None = None, *, has_seat: bool = False) -> Bar | None:
     """Why a booking of this event type, which begins at `start`, cannot be moved by our own steps."""
     if event_type is None:
         return Bar.UNTOLD
@@ -235,8 +236,8 @@ def bar_of_type(event_type: EventType | None, start: datetime | None = None) -> 
         return Bar.SERIES
     if event_type.needs_authentication or event_type.needs_email_verification:
         return Bar.PROOF
-    if event_type.seats:
-        return Bar.SEAT
+    if event_type.seats and not has_seat:
+        return Bar.UNKNOWN_SEAT
     if not event_type.can_move:
         return Bar.NO_MOVING
     stays = timedelta(minutes=event_type.minutes_it_stays or 0)
@@ -251,6 +252,6 @@ def _said(answer: object) -> str:
 
 def _bookers_ever(booking: Booking) -> set[str]:
     """The addresses of those who booked it, and of those who had a seat and gave it up."""
-    seated = [event.fact.details for event in booking.events if event.kind in _TOLD_BY]
+    seated = [event.fact.details for event in booking.events if event.kind in TAKING_PART]
     seats = {person.email for details in seated if details.is_seated for person in details.attendees}
     return seats | {contact.email for contact in booking.bookers}

@@ -21,10 +21,12 @@ from .refusals import (
     ALREADY_ENDED,
     OUT_OF_BOUNDS,
     PAST,
+    SEATED,
     SLOT_TAKEN,
     Conflict,
     Refusal,
 )
+from .seats import Seat
 from .settings import Settings
 from .store import Store
 from .subscriptions import Subscriptions
@@ -127,9 +129,7 @@ class Desk(Diary):
         seat = self.seats.add(booking.uid, person)
         told = replace(booking, guests=[], **seat.person)
         write = self.writer.requested if booking.status == "pending" else self.writer.created
-        body = write(told, event)
-        body["payload"] |= {"attendeeSeatId": seat.uid, "seatsPerTimeSlot": event.seats}
-        self.outbox.put(body, booking.uid)
+        self.outbox.put(_of_seat(write(told, event), seat, event), booking.uid)
 
     def give_up_seat(self, uid: str, seat_uid: str, by: str | None, reason: str | None) -> Booking:
         """The others keep theirs; with the last one the booking is over."""
@@ -147,6 +147,72 @@ class Desk(Diary):
             self.outbox.put(body, uid)
         return booking
 
+    def move_seat(self, uid: str, seat_uid: str, start: datetime, by: str | None) -> tuple[Booking, Seat]:
+        """One person goes to another time, where others may sit already; the others stay. A time that nobody has yet
+        is a new booking, with a new seat. Of what is left by the last one nothing is told."""
+        old, seat = self.booking(uid), self.seats.find(seat_uid)
+        if seat is None:
+            raise Refusal(404, f"Seat with uid={seat_uid} does not exist.")
+        if seat.booking_uid != uid or old.status != "accepted":
+            raise Refusal(404, "booking_not_found")
+        event = self.event_type(old.event_type_id)
+        found = self.seats.taken(event.id, start, start).get(start)
+        others = self.seats.of(found[0]) if found else []
+        if seat.email.lower() in {other.email.lower() for other in others}:
+            raise Conflict("already_signed_up_for_this_booking_error")
+        if len(others) >= (event.seats or 0):
+            raise Conflict("No more seats left at this seated booking.")
+        end = start + (old.end_at - old.start_at)
+        if not found:
+            self._refuse_impossible(event, start, end, without_uid=uid if len(self.seats.of(uid)) == 1 else None)
+        with self.store.transaction():
+            self.seats.give_up(seat_uid)
+            if not self.seats.of(uid):
+                self._update(uid, {"status": "cancelled"})
+            booking = self.booking(found[0]) if found else self._at_another_time(old, seat, start, end)
+            seat = self.seats.add(booking.uid, seat.person, seat.uid if found else None)
+            told = replace(booking, guests=[other.email for other in others], moved_by=by, **seat.person)
+            self.outbox.put(_of_seat(self.writer.rescheduled(told, event, old), seat, event), booking.uid)
+        return booking, seat
+
+    def _at_another_time(self, old: Booking, seat: Seat, start: datetime, end: datetime) -> Booking:
+        values = dict(self.store.one("SELECT * FROM booking WHERE uid = ?", old.uid) or {})
+        del values["id"]
+        uid, now = records.new_uid(), iso_ms(utcnow())
+        values |= {
+            **seat.person,
+            "uid": uid,
+            "status": "accepted",
+            "start_at": iso_ms(start),
+            "end_at": iso_ms(end),
+            "ical_uid": f"{uid}@Cal.com",
+            "ical_sequence": 0,
+            "idempotency_key": idempotency_key(start, end, seat.email),
+            "absent": "[]",
+            "is_start_sent": 0,
+            "is_end_sent": 0,
+            "created_at": now,
+            "updated_at": now,
+        }
+        return self._insert(values)
+
+    def move_all_seats(self, uid: str, start: datetime, by: str | None, reason: str | None) -> Booking:
+        """What the host does on Cal.com's pages: the booking keeps its uid, and everybody moves along."""
+        old = self.booking(uid)
+        self._refuse_unmovable(old)
+        event = self.event_type(old.event_type_id)
+        end = start + (old.end_at - old.start_at)
+        self._refuse_impossible(event, start, end, without_uid=uid)
+        with self.store.transaction():
+            changes = {"start_at": iso_ms(start), "end_at": iso_ms(end), "moved_by": by, "move_reason": reason}
+            self._update(uid, changes | {"ical_sequence": old.ical_sequence + 1}, only_live=True)
+            first, *others = self.seats.of(uid)
+            told = replace(self.booking(uid), guests=[other.email for other in others], **first.person)
+            body = self.writer.rescheduled(told, event, old)
+            body["payload"] |= {"seatsPerTimeSlot": event.seats}
+            self.outbox.put(body, uid)
+        return self.booking(uid)
+
     def move(
         self,
         uid: str,
@@ -160,6 +226,8 @@ class Desk(Diary):
         """A new booking with a new uid takes the old one's place; the old one is cancelled without a webhook.
         `is_asked`: by the page that moves also what the host cancelled for it; the API does not."""
         old = self.booking(uid)
+        if self.seats.of(uid):
+            raise Refusal(400, SEATED.format(uid=uid))
         is_asked = is_asked and old.is_to_be_moved
         if not is_asked:
             self._refuse_unmovable(old)
@@ -460,6 +528,11 @@ class Desk(Diary):
             guard = " AND status IN ('accepted', 'pending')"
         columns = ", ".join(f"{column} = ?" for column in values)
         return self.store.run(f"UPDATE booking SET {columns} WHERE uid = ?{guard}", *values.values(), uid)
+
+
+def _of_seat(body: dict[str, Any], seat: Seat, event: EventType) -> dict[str, Any]:
+    body["payload"] |= {"attendeeSeatId": seat.uid, "seatsPerTimeSlot": event.seats}
+    return body
 
 
 def _stored(value: Any) -> Any:

@@ -93,8 +93,10 @@ def move(uid: str) -> Response:
     start = parse_instant(request.form.get("slot", ""))
     if start is None:
         raise Refusal(400, "Choose a time to move to.")
-    moved = desk().move(uid, start, desk().settings.owner_email, _reason(), is_host=True)
-    return _done("moved", moved)
+    owner = desk().settings.owner_email
+    if desk().seats.of(uid):
+        return _done("moved", desk().move_all_seats(uid, start, owner, _reason()))
+    return _done("moved", desk().move(uid, start, owner, _reason(), is_host=True))
 
 
 @host.post("/bookings/<uid>/wish")

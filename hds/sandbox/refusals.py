@@ -14,6 +14,10 @@ OUT_OF_BOUNDS = (
 )
 ALREADY_CANCELLED = "This booking has already been cancelled."
 ALREADY_ENDED = "Cannot cancel a booking that has already ended"
+SEATED = (
+    "Booking with uid={uid} is a seated booking which means you have to provide seatUid in the request body to specify "
+    "which seat specifically you want to reschedule."
+)
 
 NAMES = {
     400: ("BadRequestException", "Bad Request"),

@@ -49,9 +49,9 @@ class Seats:
         row = self.store.one("SELECT * FROM seat WHERE uid = ?", uid)
         return Seat.from_row(row) if row else None
 
-    def add(self, booking_uid: str, person: dict[str, Any]) -> Seat:
+    def add(self, booking_uid: str, person: dict[str, Any], uid: str | None = None) -> Seat:
         values = person | {name: json.dumps(person[name], ensure_ascii=False) for name in ("answers", "metadata")}
-        uid = str(uuid.uuid4())
+        uid = uid or str(uuid.uuid4())
         self.store.insert("seat", {"uid": uid, "booking_uid": booking_uid, **values})
         return Seat(uid, booking_uid, **person)
 

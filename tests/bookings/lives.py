@@ -275,12 +275,13 @@ FIRST_MEETING = datetime.fromisoformat("2026-12-10T15:00:00+00:00")
 
 
 class SeatedLife(Life):
-    """Several bookers share a uid. The host moves all of them under the same uid; who moves alone gets another."""
+    """Several bookers share a uid. The host moves all of them under the same uid; who moves alone gets another, or
+    sits down where somebody who did so before sits."""
 
     def __init__(self, began: datetime, kind: str, words: dict[str, str]) -> None:
         self.seats: dict[str, int] = {}
         self.taken = self.moved = 0
-        self.left_alone: list[tuple[str, int, datetime]] = []
+        self.elsewhere: dict[str, tuple[dict[str, int], datetime]] = {}
         super().__init__(began, "free", words)
         self.bodies.clear()
         self._sit(0)
@@ -293,12 +294,11 @@ class SeatedLife(Life):
     @property
     def truth(self) -> dict[str, Body]:
         together = {"shared": (self.seats, FIRST_MEETING + timedelta(days=self.moved))}
-        alone = {f"alone-{seat}": ({email: seat}, start) for email, seat, start in self.left_alone}
         people = {person["email"]: person for person in (PRIYA, LEE, KENJI)}
         return {
             uid: self.answer(uid, "accepted" if seats else "cancelled", start)
             | {"attendees": [people[email] | {"seatUid": f"seat-{seat}"} for email, seat in seats.items()]}
-            for uid, (seats, start) in (together | alone).items()
+            for uid, (seats, start) in (together | self.elsewhere).items()
         }
 
     def _sit(self, choice: int) -> None:
@@ -326,9 +326,16 @@ class SeatedLife(Life):
         elif people:
             person = people[choice % len(people)]
             seat = self.seats.pop(person["email"])
-            self.left_alone.append((person["email"], seat, FIRST_MEETING + timedelta(days=self.moved)))
-            other = {"uid": f"alone-{seat}", "rescheduleUid": "shared", "attendeeSeatId": f"seat-{seat}"}
-            self.tell("RESCHEDULED", attendees=[person], **other)
+            uid, start = f"elsewhere-{seat}", FIRST_MEETING + timedelta(days=self.moved)
+            for known, (sitting, at) in self.elsewhere.items():
+                if choice & 2 and person["email"] not in sitting:
+                    uid, start = known, at
+            there, _ = self.elsewhere.setdefault(uid, ({}, start))
+            others = [other for other in (PRIYA, LEE, KENJI) if other["email"] in there and other != person]
+            there[person["email"]] = seat
+            times = {"startTime": iso(start), "endTime": iso(start + timedelta(minutes=30))}
+            other = {"uid": uid, "rescheduleUid": "shared", "attendeeSeatId": f"seat-{seat}", **times}
+            self.tell("RESCHEDULED", attendees=[person, *others], **other)
 
     def _cancel(self, choice: int) -> None:
         people = [person for person in (PRIYA, LEE, KENJI) if person["email"] in self.seats]

@@ -478,6 +478,10 @@ def bookers() -> list[str]:
     return [contact.email for contact in the_booking().bookers]
 
 
+def bookers_of(uid: str) -> list[str]:
+    return [contact.email for contact in Booking.by_uid(uid).bookers]
+
+
 def test_a_seat_is_told_by_its_uid_where_the_address_is_not_usable(client, intro):
     nobody = {"name": "Priya", "email": "not an address"}
     left = seat("CANCELLED", nobody, 2, "seat-1")
@@ -524,9 +528,27 @@ def test_the_host_moves_all_seats_under_their_uid(client, intro):
 def test_who_moves_alone_leaves_the_others_where_they_are(client, intro):
     alone = seat("RESCHEDULED", PRIYA, 3, "seat-1", uid=MOVED_UID, rescheduleUid=UID)
     arrive(client, seat("CREATED", PRIYA, 0, "seat-1"), seat("CREATED", LEE, 0, "seat-2"), alone)
-    assert [contact.email for contact in Booking.by_uid(UID).bookers] == ["lee@acme.example"]
-    assert [contact.email for contact in Booking.by_uid(MOVED_UID).bookers] == ["priya@acme.example"]
+    assert (bookers_of(UID), bookers_of(MOVED_UID)) == (["lee@acme.example"], ["priya@acme.example"])
     assert Booking.by_uid(UID) != Booking.by_uid(MOVED_UID)
+
+
+def test_who_sits_where_somebody_moves_to_keeps_a_seat_at_the_other_time_too(app, client, intro):
+    """Who comes is named first, then who sat there already, and may have a seat at both times."""
+    earlier = [seat("CREATED", PRIYA, 0, "seat-1"), seat("CREATED", LEE, 0, "seat-2")]
+    there = seat("CREATED", LEE, 1, "seat-3", uid=MOVED_UID)
+    joined = seat("RESCHEDULED", PRIYA, 3, "seat-1", attendees=[PRIYA, LEE], uid=MOVED_UID, rescheduleUid=UID)
+    for order in permutations([*earlier, there, joined]):
+        empty(app)
+        ServiceFactory(slug="intro", cal_event_type_id=4711)
+        arrive(client, *order)
+        sitting = {uid: sorted(bookers_of(uid)) for uid in (UID, MOVED_UID)}
+        assert sitting == {UID: [LEE["email"]], MOVED_UID: [LEE["email"], PRIYA["email"]]}
+    back = seat("RESCHEDULED", PRIYA, 4, "seat-1", attendees=[PRIYA, LEE], uid=UID, rescheduleUid=MOVED_UID)
+    arrive(client, back)
+    assert sorted(bookers_of(UID)) == [LEE["email"], PRIYA["email"]]
+    assert bookers_of(MOVED_UID) == [LEE["email"]]
+    first, second = Booking.by_uid(UID), Booking.by_uid(MOVED_UID)
+    assert (first.followed(PRIYA["email"]), second.followed(PRIYA["email"])) == ([first], [second, first])
 
 
 def test_one_of_two_who_did_not_come_is_no_no_show(client, intro):

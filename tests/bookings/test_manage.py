@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -29,14 +30,16 @@ from hds.bookings.views import DONE
 from hds.calcom.answers import EventType
 from hds.calcom.client import CalClient, Target
 from hds.calcom.client import Person as CalPerson
+from hds.calcom.errors import BookingUnknown
 from hds.extensions import db, limiter
 from hds.lib import limits, logs, tokens
-from hds.lib.times import iso_utc, utcnow
+from hds.lib.times import iso_utc, say_moment, utcnow
 from tests.bookings.visitor import HTMX, Visitor
 from tests.factories import fact, in_days, make_booking
 from tests.test_limits import somewhere
 
 EMAIL = "priya@acme.example"
+UTC_ZONE = ZoneInfo("UTC")
 BOOKING = int(limits.BOOKING.split()[0])
 START = in_days(6)
 
@@ -204,7 +207,7 @@ def test_an_open_payment_keeps_it_where_it_is(client: FlaskClient, strategy: Any
         ({"recurrence": {"interval": 1, "occurrences": 4, "frequency": "weekly"}}, Bar.SERIES),
         ({"bookingRequiresAuthentication": True}, Bar.PROOF),
         ({"requiresBookerEmailVerification": True}, Bar.PROOF),
-        ({"seats": {"seatsPerTimeSlot": 3}}, Bar.SEAT),
+        ({"seats": {"seatsPerTimeSlot": 3}}, Bar.UNKNOWN_SEAT),
         ({"disableRescheduling": {"disabled": True}}, Bar.NO_MOVING),
     ],
 )
@@ -702,7 +705,6 @@ def test_of_several_who_have_seats_each_sees_and_gives_up_their_own(
         assert said in page
     for hidden in ("Ann's", "ann@else", "seat-of"):
         assert hidden not in page
-    assert "Others take part" in client.get(path(booking, Purpose.MOVE)).text
     address = path(booking, Purpose.CANCEL)
     form = client.get(address)
     assert "The meeting takes place without you" in form.text
@@ -733,6 +735,116 @@ def test_a_seat_is_given_up_at_cal_com_and_the_other_stays(
     found = cal.booking(booking.uid)
     assert (found.status, [person.email for person in found.attendees]) == ("accepted", ["ann@else.example"])
     assert "Your booking is confirmed" in client.get(path(the_booking(), email="ann@else.example")).text
+
+
+@pytest.fixture
+def meet(
+    cal: CalClient, make_type: Callable[..., dict[str, Any]], free_times: Callable[..., list[str]]
+) -> Callable[..., Booking]:
+    """Several people at one time of an event type with three seats, known here from Cal.com's answers."""
+    event_type = make_type(seats={"seatsPerTimeSlot": 3, "showAttendeeInfo": False, "showAvailabilityCount": True})
+
+    def sit(nth: int, *emails: str) -> Booking:
+        start = datetime.fromisoformat(free_times(event_type["id"], 20)[nth])
+        for email in emails:
+            reconcile.take_word(cal.create_booking(Target(event_type["id"]), start, CalPerson(email[:3], email, "UTC")))
+            db.session.commit()
+        found = Booking.by_uid(cal.find_booking(emails[0], start).uid)  # type: ignore[union-attr]
+        assert found is not None
+        return found
+
+    return sit
+
+
+def move_to(client: FlaskClient, booking: Booking, start: datetime | None, **more: str) -> Any:
+    assert start is not None
+    address = to_confirm(booking, iso_utc(start))
+    return client.post(address, data=fields_of(client.get(address).text) | {"reason": "Another day suits me", **more})
+
+
+def sitting_in(cal: CalClient, booking: Booking) -> list[str]:
+    return sorted(str(person.email) for person in cal.booking(booking.uid).attendees)
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_seat_moves_alone_and_old_links_lead_to_it(
+    client: FlaskClient,
+    cal: CalClient,
+    meet: Callable[..., Booking],
+    monkeypatch: pytest.MonkeyPatch,
+    is_told: bool,
+) -> None:
+    """`is_told`: Cal.com's answer comes. If not, it is found at the new time."""
+    first, other = meet(0, EMAIL, ANN), meet(20, ANN)
+    old = {purpose: path(first, purpose) for purpose in Purpose}
+    page = client.get(old[Purpose.SEE]).text
+    assert "You can move it or give up your seat here until" in page
+    assert "the others stay" in client.get(to_confirm(first, iso_utc(other.start_at or utcnow()))).text
+    if not is_told:
+        reschedule = CalClient.reschedule
+
+        def no_answer(*args: Any, **more: Any) -> None:
+            reschedule(*args, **more)
+            raise BookingUnknown("no answer")
+
+        monkeypatch.setattr(CalClient, "reschedule", no_answer)
+    moved = move_to(client, first, other.start_at)
+    assert moved.status_code == 303
+    page = unescape(client.get(moved.location).text)
+    assert "Your booking is moved" in page
+    assert say_moment(other.start_at or utcnow(), UTC_ZONE) in page
+    assert (sitting_in(cal, first), sitting_in(cal, other)) == ([ANN], [ANN, EMAIL])
+    assert "Your booking is moved" in client.get(old[Purpose.SEE]).text
+    assert "Your booking is confirmed" in client.get(path(other, email=ANN)).text
+    assert "Your booking is confirmed" in client.get(path(first, email=ANN)).text
+    given_up = client.post(
+        old[Purpose.CANCEL], data=fields_of(client.get(old[Purpose.CANCEL]).text) | {"reason": "Not at all"}
+    )
+    assert "Your seat is given up" in client.get(given_up.location).text
+    assert (sitting_in(cal, first), sitting_in(cal, other)) == ([ANN], [ANN])
+
+
+def test_the_last_seat_moves_to_a_time_that_nobody_has_and_back(
+    client: FlaskClient, cal: CalClient, meet: Callable[..., Booking], free_times: Any
+) -> None:
+    first = meet(0, EMAIL)
+    start, old = first.start_at, path(first)
+    later = datetime.fromisoformat(free_times(first.event_type_id, 20)[6])
+    assert "Your booking is moved" in client.get(move_to(client, first, later).location).text
+    there = Booking.by_uid(str(cal.find_booking(EMAIL, later).uid))  # type: ignore[union-attr]
+    assert there is not None
+    assert (there.start_at, [contact.email for contact in there.bookers]) == (later, [EMAIL])
+    assert "Your booking is moved" in client.get(old).text
+    assert "Your booking is moved" in client.get(move_to(client, there, start).location).text
+    again = Booking.by_uid(str(cal.find_booking(EMAIL, start).uid))  # type: ignore[union-attr, arg-type]
+    assert again is not None
+    assert again.id not in {first.id, there.id}
+    for address in (old, path(again)):
+        assert say_moment(start or later, UTC_ZONE) in unescape(client.get(address).text)
+
+
+def test_a_seat_stays_where_the_other_time_is_full_or_has_one_of_theirs(
+    client: FlaskClient, cal: CalClient, meet: Callable[..., Booking]
+) -> None:
+    first = meet(0, EMAIL, ANN)
+    full = meet(8, ANN, "cid@else.example", "dan@else.example")
+    twice = meet(20, EMAIL)
+    page = move_to(client, first, full.start_at)
+    assert (page.status_code, "That time is no longer free" in page.text) == (422, True)
+    page = move_to(client, first, twice.start_at)
+    assert (page.status_code, "That time is no longer free" in page.text) == (422, True)
+    assert "Another day suits me" in page.text
+    assert sitting_in(cal, first) == [ANN, EMAIL]
+
+
+def test_a_seat_that_waits_for_an_answer_stays_where_it_is(
+    client: FlaskClient, strategy: Any, unreachable: Any
+) -> None:
+    person = Person(email=EMAIL, name="Priya", time_zone="UTC")
+    told = {"attendees": [person], "is_seated": True, "seat_uid": "seat-1", "start_at": START}
+    booking = Booking.record(fact("uid1", FactKind.REQUESTED, subject=EMAIL, **told))
+    db.session.commit()
+    assert "A seat can be moved once it is confirmed" in client.get(path(booking, Purpose.MOVE)).text
 
 
 def test_the_done_page_of_a_seat_that_was_given_up_says_so(

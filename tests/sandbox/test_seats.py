@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .conftest import KEY, MONDAY_TEN, Receiver, Sandbox, attendee
+from .conftest import KEY, MONDAY_TEN, TUESDAY_TEN, Receiver, Sandbox, attendee
 from .schema import assert_documented
 from .test_bookings import assert_refused
 from .test_event_types import made
@@ -80,3 +80,53 @@ def test_a_hold_takes_a_seat(sandbox: Sandbox) -> None:
     assert slot(sandbox, event) is None
     assert sandbox.reserve(eventTypeId=event["id"]).status_code == 422
     assert sandbox.book(MONDAY_TEN, event["id"]).status_code == 201
+
+
+def seated(posting: Sandbox, uid: str) -> list[str]:
+    return [sitting["name"] for sitting in posting.read(uid)["attendees"]]
+
+
+def test_a_seat_moves_alone_to_a_time_of_its_own(posting: Sandbox, receiver: Receiver) -> None:
+    event = made(posting, seats=SEATS)
+    ann, bob = (sit(posting, event, name).json()["data"] for name in ("ann", "bob"))
+    assert_refused(posting.act(ann["uid"], "reschedule", {"start": TUESDAY_TEN}), 400, "is a seated booking")
+    why = {"start": TUESDAY_TEN, "seatUid": ann["seatUid"], "reschedulingReason": "Ill"}
+    assert_refused(posting.act(ann["uid"], "reschedule", why), 400, "should not exist")
+    answer = posting.act(ann["uid"], "reschedule", {"start": TUESDAY_TEN, "seatUid": ann["seatUid"]})
+    moved = assert_documented(answer, "post", "/v2/bookings/{bookingUid}/reschedule", 201)
+    assert moved["uid"] != ann["uid"]
+    assert moved["seatUid"] != ann["seatUid"]
+    assert moved["start"] == "2026-11-24T15:00:00.000Z"
+    assert (seated(posting, ann["uid"]), seated(posting, moved["uid"])) == (["bob"], ["ann"])
+    told = receiver.wait_for_trigger("BOOKING_RESCHEDULED")["payload"]
+    assert (told["uid"], told["rescheduleUid"], told["attendeeSeatId"]) == (moved["uid"], ann["uid"], moved["seatUid"])
+    gone = {"start": TUESDAY_TEN, "seatUid": ann["seatUid"]}
+    assert_refused(posting.act(ann["uid"], "reschedule", gone), 404, "does not exist")
+    last = posting.act(bob["uid"], "reschedule", {"start": TUESDAY_TEN, "seatUid": bob["seatUid"]}).json()["data"]
+    assert (last["uid"], last["seatUid"]) == (moved["uid"], bob["seatUid"])
+    assert seated(posting, moved["uid"]) == ["ann", "bob"]
+    assert posting.read(bob["uid"])["status"] == "cancelled"
+    joined = [body["payload"] for body in receiver.wait_for(4) if body["triggerEvent"] == "BOOKING_RESCHEDULED"][-1]
+    assert joined["attendees"][0]["name"] == "bob"
+    assert len(joined["attendees"]) == 2
+
+
+def test_no_seat_moves_to_where_there_is_no_room(posting: Sandbox) -> None:
+    event = made(posting, seats=SEATS)
+    ann, _ = (sit(posting, event, name).json()["data"] for name in ("ann", "bob"))
+    cid = posting.book(TUESDAY_TEN, event["id"], attendee=attendee(name="cid", email="cid@acme.example")).json()["data"]
+    to_ann = {"start": ann["start"], "seatUid": cid["seatUid"]}
+    full = posting.act(cid["uid"], "reschedule", to_ann)
+    assert (full.status_code, full.json()["message"]) == (409, "No more seats left at this seated booking.")
+    same = posting.act(ann["uid"], "reschedule", {"start": ann["start"], "seatUid": ann["seatUid"]})
+    assert (same.status_code, same.json()["message"]) == (409, "already_signed_up_for_this_booking_error")
+    assert seated(posting, cid["uid"]) == ["cid"]
+
+
+def test_the_host_moves_everybody_under_the_same_uid(posting: Sandbox, receiver: Receiver) -> None:
+    event = made(posting, seats=SEATS)
+    uid, _ = (sit(posting, event, name).json()["data"]["uid"] for name in ("ann", "bob"))
+    assert posting.post(f"/host/bookings/{uid}/move", {"slot": TUESDAY_TEN}).status_code == 200
+    told = receiver.wait_for_trigger("BOOKING_RESCHEDULED")["payload"]
+    assert (told["uid"], told["rescheduleUid"], len(told["attendees"])) == (uid, uid, 2)
+    assert told["startTime"] == "2026-11-24T15:00:00Z"

@@ -70,6 +70,11 @@ def reschedule_booking(uid: str) -> Any:
     start = _start(body)
     by = optional_text(body, "rescheduledBy")
     reason = optional_text(body, "reschedulingReason")
+    if seat_uid := optional_text(body, "seatUid"):
+        if reason is not None:
+            raise invalid("reschedulingReason", "property reschedulingReason should not exist")
+        booking, seat = desk().move_seat(uid, seat_uid, start, by or _actor(uid))
+        return success(booking_shape(desk(), booking) | {"seatUid": seat.uid}, 201)
     is_host = by is not None and by.lower() == desk().settings.owner_email.lower()
     return _answer(desk().move(uid, start, by or _actor(uid), reason, is_host=is_host), 201)
 
