@@ -29,6 +29,7 @@ from hds.app import create_app
 from hds.config import Settings
 from hds.extensions import db
 from hds.lib.models import reading
+from hds.lib.times import utcnow
 from hds.migrate import upgrade
 from hds.webhooks import inbox
 from tests import html, servers
@@ -171,6 +172,13 @@ def noon() -> Iterator[datetime]:
     """The clock stands, in the middle of the owner's day: some minutes later are the same day, and the same minute."""
     with time_machine.travel(NOON, tick=False):
         yield NOON
+
+
+@pytest.fixture
+def still() -> Iterator[None]:
+    """The clock stands: what is signed now and a moment later is the same, letter by letter."""
+    with time_machine.travel(utcnow(), tick=False):
+        yield
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from tests.bookings.visitor import Visitor
 from tests.factories import ServiceFactory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A local Cal.com in a process of its own."""
+    """A local Cal.com in a process of its own, with all its times free: a week has not enough for every module's."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SANDBOX_")}
     environment |= {"SANDBOX_PORT": "0", "SANDBOX_DATA": str(tmp_path_factory.mktemp("sandbox"))}
     process = subprocess.Popen(

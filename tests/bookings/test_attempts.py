@@ -91,6 +91,7 @@ def booked_at(cal_url: str, start: str) -> list[dict[str, Any]]:
     return [entry for entry in answer.json()["data"] if parse_utc(entry["start"]) == wanted]
 
 
+@pytest.mark.usefixtures("still")
 def test_a_reload_and_a_second_tab_find_the_first_booking(
     cal: CalClient, visit: Any, free_times: Any, sandbox_url: str, client: FlaskClient
 ) -> None:

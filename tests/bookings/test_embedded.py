@@ -295,6 +295,7 @@ def test_a_cal_that_does_not_answer_leaves_the_page_waiting(
     assert "Almost there" in answer.text
 
 
+@pytest.mark.usefixtures("still")
 def test_beside_the_frame_it_looks_until_there_is_news(
     client: FlaskClient, framed: Any, strategy: Any, payloads: Any
 ) -> None:
@@ -330,6 +331,7 @@ def test_a_payment_that_arrived_is_not_yet_a_request_to_the_host(
     assert "You are booked" in client.get(receipt).text
 
 
+@pytest.mark.usefixtures("still")
 def test_the_news_alone_are_no_page(client: FlaskClient, framed: Any, strategy: Any, deep_dive: Any) -> None:
     page = client.get(FREE).text
     news = told_of(page)

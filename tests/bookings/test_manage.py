@@ -104,6 +104,7 @@ def test_times_stand_in_both_zones(client: FlaskClient, strategy: Any) -> None:
     assert "(New York)" in page
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_link_is_for_one_purpose_and_cannot_be_made_up(client: FlaskClient, strategy: Any, purpose: Purpose) -> None:
     booking = make_booking()
@@ -310,6 +311,7 @@ def asked_to_move(*before: FactKind, **given: Any) -> Booking:
     return make_booking("cal-uid-42", FactKind.CANCELLED, asks_to_move=True, **given)
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize("purpose", list(Purpose))
 def test_who_is_asked_for_another_time_is_led_to_choosing_it_by_each_link(
     client: FlaskClient, strategy: Any, purpose: Purpose
@@ -346,6 +348,7 @@ def test_of_what_is_off_no_money_is_asked_and_no_link_promised(client: FlaskClie
 PAID = (FactKind.PAYMENT_INITIATED, FactKind.PAID, FactKind.CONFIRMED)
 
 
+@pytest.mark.usefixtures("still")
 def test_who_has_paid_and_is_asked_for_another_time_chooses_it_at_cal_com_and_pays_no_more(
     app: Flask, client: FlaskClient, strategy: Any
 ) -> None:
@@ -421,6 +424,7 @@ def test_moved_by_the_month_the_day_and_a_reason(
     assert cal.booking(booking.uid).rescheduled_by == EMAIL
 
 
+@pytest.mark.usefixtures("still")
 def test_who_goes_back_after_a_move_reads_that_it_is_there_already(
     client: FlaskClient, book: Any, free_times: Any
 ) -> None:

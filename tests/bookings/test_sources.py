@@ -24,13 +24,14 @@ from tests.conftest import empty
 from tests.deliveries import arrive, delivery
 from tests.factories import ServiceFactory
 
+pytestmark = pytest.mark.usefixtures("noon")  # a visit belongs to a day of the owner's
 MOVED_UID = "hW5nG8uD1eJvQxM6rFaB2k"
 PRIYA = "priya@acme.example"
 LOST = {"metadata": {"videoCallUrl": "https://app.cal.com/video/x"}}
 
 
 @pytest.fixture
-def intro(app, noon):
+def intro(app):
     return ServiceFactory(slug="intro", cal_event_type_id=4711)
 
 
