@@ -78,8 +78,15 @@ def choose_in_frame(page: Page, day: int) -> FrameLocator:
     show_later_month(frame)
     frame.locator(".days a").nth(day).click()
     expect(frame.locator("#times")).to_be_in_viewport()  # else the page scrolls there in the middle of the click
-    frame.locator(".times a").last.click()
+    take_last_time(frame)
     return frame
+
+
+def take_last_time(frame: Page | FrameLocator) -> None:
+    """Waits until its form is in view: the page around the frame scrolls there, and may in the middle of a click."""
+    frame.locator(".times a").last.click()
+    expect(frame.get_by_label("Your name")).to_be_visible()
+    expect(frame.locator("h1")).to_be_in_viewport()
 
 
 def show_later_month(frame: FrameLocator) -> None:
@@ -90,10 +97,10 @@ def show_later_month(frame: FrameLocator) -> None:
     expect(shown).not_to_have_text(month)
 
 
-def fill_in(frame: FrameLocator, address: str, button: str) -> None:
-    frame.get_by_label("Your name").fill("Priya Natarajan")
-    frame.get_by_label("Email address").fill(address)
-    frame.get_by_role("button", name=button).click()
+def fill_in(form: Page | FrameLocator, address: str, button: str) -> None:
+    form.get_by_label("Your name").fill("Priya Natarajan")
+    form.get_by_label(re.compile("^E-?mail address")).fill(address)
+    form.get_by_role("button", name=button).click()
 
 
 def fill_in_ours(page: Page, address: str) -> None:

@@ -41,7 +41,7 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit, silent_cal_com
 from tests.browser.test_booking import mails_to
-from tests.browser.test_embed import choose_in_frame, open_shell, show_later_month
+from tests.browser.test_embed import choose_in_frame, fill_in, open_shell, show_later_month, take_last_time
 from tests.processes.tree import Site, until
 
 pytestmark = pytest.mark.browser
@@ -119,12 +119,6 @@ EMBED = Way("embed", choose_in_its_frame, PHONE)
 LINK = Way("link", choose_at_cals, PHONE, js=False)
 
 
-def send(form: Form, address: str, button: str) -> None:
-    form.get_by_label("Your name").fill("Priya Natarajan")
-    form.get_by_label(re.compile("^E-?mail address")).fill(address)
-    form.get_by_role("button", name=button).click()
-
-
 def links(site: Site, address: str, number: int, about: str) -> list[str]:
     """To see, move and cancel, of the mail of this number to somebody, once it is there."""
     mails = until(lambda: found if len(found := mails_to(site, address)) >= number else None)
@@ -147,7 +141,7 @@ def test_from_the_request_to_the_cancellation(open_window: Open, site: Site, mak
     visit, host = open_window(way.size, js=way.js), open_window()
     page, heading = visit.page, visit.page.locator("h1")
     path = make_service(booker=way.booker, needs_approval=True)
-    send(way.choose(visit, path, 1), address, "Ask for this time")
+    fill_in(way.choose(visit, path, 1), address, "Ask for this time")
     done = ""
     if way is LINK:
         expect(heading).to_have_text("Your booking awaits the host")  # at Cal.com: our mail leads back
@@ -210,15 +204,15 @@ def test_at_cal_com_a_taken_time_is_met_with_others(
     path = make_service(booker=way.booker)
     form = way.choose(visit, path, 4)
     somebody_else_books(form.locator("[name=slot]").get_attribute("value") or "")
-    send(form, address, "Confirm")
+    fill_in(form, address, "Confirm")
     expect(form.locator(".summary")).to_contain_text("no longer free")
     if way is EMBED:
         expect(page.locator("h1")).to_have_text("Choose a time")
         expect(page.locator("#way-out")).to_be_visible()
         visit.check()
     form.get_by_role("link", name="Choose another time").click()
-    form.locator(".times a").last.click()
-    send(form, address, "Confirm")
+    take_last_time(form)
+    fill_in(form, address, "Confirm")
     if way is EMBED:
         expect(page.locator("h1")).to_have_text("You are booked")
     links(site, address, 1, "Confirmed")
@@ -237,7 +231,7 @@ def test_a_listed_time_that_is_taken_leads_to_others_of_ours(
     expect(page.locator("#error-summary")).to_contain_text("That time is no longer free")
     visit.check()
     page.locator("[name=start]").first.check()
-    send(page, "listed@acme.example", "Book this time")
+    fill_in(page, "listed@acme.example", "Book this time")
     expect(page.locator("h1")).to_have_text("You are booked")
     links(site, "listed@acme.example", 1, "Confirmed")
 
@@ -256,7 +250,7 @@ def test_what_was_typed_is_kept_while_cal_com_is_silent_and_booked_afterwards(
         late.check()
         page.locator(".times li button").first.click()
         expect(page.locator("h1")).to_have_text("Your details", timeout=SLOW)
-        send(page, "silent@acme.example", "Book this time")
+        fill_in(page, "silent@acme.example", "Book this time")
         expect(page.locator("#error-summary")).to_contain_text("Nothing is booked yet", timeout=SLOW)
         visit.expect_focus("error-summary")
         visit.check()
@@ -289,7 +283,7 @@ def test_a_frame_that_stays_empty_ends_at_a_way_to_write_and_later_at_our_own_ti
     page.reload()
     choose_day(page, 8)
     page.locator(".times li button").first.click()
-    send(page, "empty@acme.example", "Book this time")
+    fill_in(page, "empty@acme.example", "Book this time")
     expect(page.locator("h1")).to_have_text("You are booked")
 
 
@@ -311,7 +305,7 @@ def test_who_comes_back_from_the_frame_waits_for_cal_com_to_speak(
     visit = open_window(PHONE)
     page = visit.page
     form = choose_in_its_frame(visit, make_service(booker="embed"), 10)
-    send(form, "waits@acme.example", "Confirm")
+    fill_in(form, "waits@acme.example", "Confirm")
     expect(page.locator("h1")).to_have_text("Almost there")
     visit.check()
     with silent_cal_com(site):
@@ -341,7 +335,7 @@ def test_the_link_and_the_address_stay_while_cal_com_is_silent(
     show_later_month(page)
     page.locator(".days a").nth(11).click()
     page.locator(".times a").first.click()
-    send(page, "patient@acme.example", "Confirm")
+    fill_in(page, "patient@acme.example", "Confirm")
     links(site, "patient@acme.example", 1, "Confirmed")
 
 
