@@ -146,11 +146,12 @@ def _of_seat(payload: BookingPayload, fact: Fact) -> Iterator[Statement]:
     are, so no seat ties two bookings together."""
     fact = replace(fact, previous_uid=None)
     before = payload.previous_uid if payload.previous_uid != payload.uid else None
-    if before and payload.seat_uid:  # who came is named first, then who sat there already
+    came_alone = bool(before and payload.seat_uid)
+    if came_alone:  # who came is named first, then who sat there already
         fact = replace(fact, details=fact.details.model_copy(update={"attendees": fact.details.attendees[:1]}))
     booker = payload.booker
     seat = (booker.email if booker else None) or payload.seat_uid or ""
-    is_one = len(payload.people) < 2 or bool(before and payload.seat_uid)
+    is_one = came_alone or len(payload.people) < 2
     if fact.kind is FactKind.CANCELLED and (is_one and (payload.people or payload.seat_uid)):
         details = fact.details.model_copy(update={"asks_to_move": False})  # that is said of each seat at times
         yield Statement(replace(fact, kind=FactKind.SEAT_GIVEN_UP, subject=seat, details=details))

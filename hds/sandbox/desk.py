@@ -115,11 +115,7 @@ class Desk(Diary):
     def _take_seat(self, booking: Booking, event: EventType, booker: Booker) -> Booking:
         """One more at a time that somebody booked. Of the last seat only those who sit there are in the way."""
         with self.store.transaction():
-            sitting = self.seats.of(booking.uid)
-            if booker.email.lower() in {seat.email.lower() for seat in sitting}:
-                raise Conflict("already_signed_up_for_this_booking_error")
-            if len(sitting) >= (event.seats or 0):
-                raise Conflict("No more seats left at this seated booking.")
+            _refuse_seat(self.seats.of(booking.uid), event, booker.email)
             self._seat(booking, event, booker)
         return booking
 
@@ -158,10 +154,7 @@ class Desk(Diary):
         event = self.event_type(old.event_type_id)
         found = self.seats.taken(event.id, start, start).get(start)
         others = self.seats.of(found[0]) if found else []
-        if seat.email.lower() in {other.email.lower() for other in others}:
-            raise Conflict("already_signed_up_for_this_booking_error")
-        if len(others) >= (event.seats or 0):
-            raise Conflict("No more seats left at this seated booking.")
+        _refuse_seat(others, event, seat.email)
         end = start + (old.end_at - old.start_at)
         if not found:
             self._refuse_impossible(event, start, end, without_uid=uid if len(self.seats.of(uid)) == 1 else None)
@@ -175,26 +168,27 @@ class Desk(Diary):
             self.outbox.put(_of_seat(self.writer.rescheduled(told, event, old), seat, event), booking.uid)
         return booking, seat
 
-    def _at_another_time(self, old: Booking, seat: Seat, start: datetime, end: datetime) -> Booking:
+    def _copy(self, old: Booking, start: datetime, end: datetime, email: str) -> dict[str, Any]:
+        """The row of a new booking with all that is known of another, at a time at which nothing has happened yet."""
         values = dict(self.store.one("SELECT * FROM booking WHERE uid = ?", old.uid) or {})
         del values["id"]
-        uid, now = records.new_uid(), iso_ms(utcnow())
-        values |= {
-            **seat.person,
-            "uid": uid,
-            "status": "accepted",
+        now = iso_ms(utcnow())
+        return values | {
+            "uid": records.new_uid(),
             "start_at": iso_ms(start),
             "end_at": iso_ms(end),
-            "ical_uid": f"{uid}@Cal.com",
-            "ical_sequence": 0,
-            "idempotency_key": idempotency_key(start, end, seat.email),
+            "idempotency_key": idempotency_key(start, end, email),
+            "is_host_absent": 0,
             "absent": "[]",
             "is_start_sent": 0,
             "is_end_sent": 0,
             "created_at": now,
             "updated_at": now,
         }
-        return self._insert(values)
+
+    def _at_another_time(self, old: Booking, seat: Seat, start: datetime, end: datetime) -> Booking:
+        values = self._copy(old, start, end, seat.email) | seat.person
+        return self._insert(values | {"status": "accepted", "ical_uid": f"{values['uid']}@Cal.com", "ical_sequence": 0})
 
     def move_all_seats(self, uid: str, start: datetime, by: str | None, reason: str | None) -> Booking:
         """What the host does on Cal.com's pages: the booking keeps its uid, and everybody moves along."""
@@ -235,28 +229,15 @@ class Desk(Diary):
         end = start + (old.end_at - old.start_at)
         self._refuse_impossible(event, start, end, without_uid=uid)
         needs_host = event.requires_confirmation and not is_host
-        values = dict(self.store.one("SELECT * FROM booking WHERE uid = ?", uid) or {})
-        del values["id"]
-        now = iso_ms(utcnow())
-        values |= {
-            "uid": records.new_uid(),
+        values = self._copy(old, start, end, old.email) | {
             "status": "pending" if needs_host or old.payment == "open" else "accepted",
-            "start_at": iso_ms(start),
-            "end_at": iso_ms(end),
             "ical_sequence": old.ical_sequence + 1,
             "one_time_password": str(uuid.uuid4()) if needs_host else None,
-            "idempotency_key": idempotency_key(start, end, old.email),
             "moved_from_uid": old.uid,
             "moved_by": by,
             "move_reason": reason,
             "cancelled_by": None,
             "cancel_reason": None,
-            "is_host_absent": 0,
-            "absent": "[]",
-            "is_start_sent": 0,
-            "is_end_sent": 0,
-            "created_at": now,
-            "updated_at": now,
         }
         with self.store.transaction():
             changed = self._update(
@@ -528,6 +509,13 @@ class Desk(Diary):
             guard = " AND status IN ('accepted', 'pending')"
         columns = ", ".join(f"{column} = ?" for column in values)
         return self.store.run(f"UPDATE booking SET {columns} WHERE uid = ?{guard}", *values.values(), uid)
+
+
+def _refuse_seat(sitting: list[Seat], event: EventType, email: str) -> None:
+    if email.lower() in {seat.email.lower() for seat in sitting}:
+        raise Conflict("already_signed_up_for_this_booking_error")
+    if len(sitting) >= (event.seats or 0):
+        raise Conflict("No more seats left at this seated booking.")
 
 
 def _of_seat(body: dict[str, Any], seat: Seat, event: EventType) -> dict[str, Any]:

@@ -13,10 +13,12 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from hds.bookings import booker
+from hds.bookings import booker, reconcile
+from hds.bookings.models import Booking
 from hds.calcom.account import account_from
-from hds.calcom.client import CalClient
+from hds.calcom.client import CalClient, Person, Target
 from hds.config import Settings
+from hds.extensions import db
 from hds.lib.times import iso_utc
 from tests.bookings.visitor import Visitor
 from tests.factories import ServiceFactory
@@ -121,6 +123,33 @@ def free_times(sandbox_url: str) -> Callable[..., list[str]]:
         return [iso_utc(datetime.fromisoformat(slot)) for slot in slots]
 
     return ask
+
+
+@pytest.fixture
+def meet(
+    cal: CalClient, make_type: Callable[..., dict[str, Any]], free_times: Callable[..., list[str]]
+) -> Callable[..., Booking]:
+    """meet(3, *addresses): several people at one free time of an event type with three seats, known here from Cal.com's
+    answers."""
+    event_type = make_type(seats={"seatsPerTimeSlot": 3, "showAttendeeInfo": False, "showAvailabilityCount": True})
+
+    def sit(nth: int, *emails: str) -> Booking:
+        start = datetime.fromisoformat(free_times(event_type["id"], 20)[nth])
+        for email in emails:
+            name = email.split("@")[0].title()
+            reconcile.take_word(cal.create_booking(Target(event_type["id"]), start, Person(name, email, "UTC")))
+            db.session.commit()
+        made = cal.find_booking(emails[0], start)
+        booking = Booking.by_uid(made.uid) if made else None
+        assert booking is not None
+        return booking
+
+    return sit
+
+
+def sitting(cal: CalClient, booking: Booking) -> set[str | None]:
+    """Who has a seat, as Cal.com has it."""
+    return {person.email for person in cal.booking(booking.uid).attendees}
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from hds.calcom.errors import BookingUnknown
 from hds.extensions import db, limiter
 from hds.lib import limits, logs, tokens
 from hds.lib.times import iso_utc, say_moment, utcnow
+from tests.bookings.conftest import sitting
 from tests.bookings.visitor import HTMX, Visitor
 from tests.factories import fact, in_days, make_booking
 from tests.test_limits import somewhere
@@ -722,17 +723,9 @@ def test_of_several_who_have_seats_each_sees_and_gives_up_their_own(
 
 
 def test_a_seat_is_given_up_at_cal_com_and_the_other_stays(
-    client: FlaskClient, cal: CalClient, make_type: Callable[..., dict[str, Any]], free_times: Any
+    client: FlaskClient, cal: CalClient, meet: Callable[..., Booking]
 ) -> None:
-    event_type = make_type(seats={"seatsPerTimeSlot": 3, "showAttendeeInfo": False, "showAvailabilityCount": True})[
-        "id"
-    ]
-    start = datetime.fromisoformat(free_times(event_type)[0])
-    for email in (EMAIL, "ann@else.example"):
-        answer = cal.create_booking(Target(event_type), start, CalPerson(email[:3], email, "UTC"))
-        reconcile.take_word(answer)
-        db.session.commit()
-    booking = the_booking()
+    booking = meet(0, EMAIL, ANN)
     address = path(booking, Purpose.CANCEL)
     given_up = client.post(address, data=fields_of(client.get(address).text) | {"reason": "No time"})
     assert "Your seat is given up" in client.get(given_up.location).text
@@ -741,33 +734,10 @@ def test_a_seat_is_given_up_at_cal_com_and_the_other_stays(
     assert "Your booking is confirmed" in client.get(path(the_booking(), email="ann@else.example")).text
 
 
-@pytest.fixture
-def meet(
-    cal: CalClient, make_type: Callable[..., dict[str, Any]], free_times: Callable[..., list[str]]
-) -> Callable[..., Booking]:
-    """Several people at one time of an event type with three seats, known here from Cal.com's answers."""
-    event_type = make_type(seats={"seatsPerTimeSlot": 3, "showAttendeeInfo": False, "showAvailabilityCount": True})
-
-    def sit(nth: int, *emails: str) -> Booking:
-        start = datetime.fromisoformat(free_times(event_type["id"], 20)[nth])
-        for email in emails:
-            reconcile.take_word(cal.create_booking(Target(event_type["id"]), start, CalPerson(email[:3], email, "UTC")))
-            db.session.commit()
-        found = Booking.by_uid(cal.find_booking(emails[0], start).uid)  # type: ignore[union-attr]
-        assert found is not None
-        return found
-
-    return sit
-
-
 def move_to(client: FlaskClient, booking: Booking, start: datetime | None, **more: str) -> Any:
     assert start is not None
     address = to_confirm(booking, iso_utc(start))
     return client.post(address, data=fields_of(client.get(address).text) | {"reason": "Another day suits me", **more})
-
-
-def sitting_in(cal: CalClient, booking: Booking) -> list[str]:
-    return sorted(str(person.email) for person in cal.booking(booking.uid).attendees)
 
 
 @pytest.mark.parametrize("is_told", [True, False])
@@ -797,7 +767,7 @@ def test_a_seat_moves_alone_and_old_links_lead_to_it(
     page = unescape(client.get(moved.location).text)
     assert "Your booking is moved" in page
     assert say_moment(other.start_at or utcnow(), UTC_ZONE) in page
-    assert (sitting_in(cal, first), sitting_in(cal, other)) == ([ANN], [ANN, EMAIL])
+    assert (sitting(cal, first), sitting(cal, other)) == ({ANN}, {ANN, EMAIL})
     assert "Your booking is moved" in client.get(old[Purpose.SEE]).text
     assert "Your booking is confirmed" in client.get(path(other, email=ANN)).text
     assert "Your booking is confirmed" in client.get(path(first, email=ANN)).text
@@ -805,7 +775,7 @@ def test_a_seat_moves_alone_and_old_links_lead_to_it(
         old[Purpose.CANCEL], data=fields_of(client.get(old[Purpose.CANCEL]).text) | {"reason": "Not at all"}
     )
     assert "Your seat is given up" in client.get(given_up.location).text
-    assert (sitting_in(cal, first), sitting_in(cal, other)) == ([ANN], [ANN])
+    assert (sitting(cal, first), sitting(cal, other)) == ({ANN}, {ANN})
 
 
 def test_the_last_seat_moves_to_a_time_that_nobody_has_and_back(
@@ -838,7 +808,7 @@ def test_a_seat_stays_where_the_other_time_is_full_or_has_one_of_theirs(
     page = move_to(client, first, twice.start_at)
     assert (page.status_code, "That time is no longer free" in page.text) == (422, True)
     assert "Another day suits me" in page.text
-    assert sitting_in(cal, first) == [ANN, EMAIL]
+    assert sitting(cal, first) == {ANN, EMAIL}
 
 
 def test_a_seat_that_waits_for_an_answer_stays_where_it_is(

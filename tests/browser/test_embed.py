@@ -18,6 +18,7 @@ FREE, PAID = f"{BASE}/strategy-consultation", f"{BASE}/deep-dive"
 LATE = 15_000  # ms: longer than the page's own patience of eight seconds
 Open = Callable[..., Visit]
 Behave = Callable[[str], None]
+Form = Page | FrameLocator  # on a page of its own, or in the frame
 
 # Keeps what moved without anybody's doing, from the first paint on.
 WATCH_SHIFTS = """
@@ -82,7 +83,7 @@ def choose_in_frame(page: Page, day: int) -> FrameLocator:
     return frame
 
 
-def take_last_time(frame: Page | FrameLocator) -> None:
+def take_last_time(frame: Form) -> None:
     """Waits until its form is in view: the page around the frame scrolls there, and may in the middle of a click."""
     frame.locator(".times a").last.click()
     expect(frame.get_by_label("Your name")).to_be_visible()
@@ -97,7 +98,7 @@ def show_later_month(frame: FrameLocator) -> None:
     expect(shown).not_to_have_text(month)
 
 
-def fill_in(form: Page | FrameLocator, address: str, button: str) -> None:
+def fill_in(form: Form, address: str, button: str) -> None:
     form.get_by_label("Your name").fill("Priya Natarajan")
     form.get_by_label(re.compile("^E-?mail address")).fill(address)
     form.get_by_role("button", name=button).click()

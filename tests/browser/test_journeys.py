@@ -41,7 +41,7 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Visit, silent_cal_com
 from tests.browser.test_booking import mails_to
-from tests.browser.test_embed import choose_in_frame, fill_in, open_shell, show_later_month, take_last_time
+from tests.browser.test_embed import Form, choose_in_frame, fill_in, open_shell, show_later_month, take_last_time
 from tests.processes.tree import Site, until
 
 pytestmark = pytest.mark.browser
@@ -49,7 +49,6 @@ FREE = "/book-consultation/strategy-consultation"
 SLOW = 20_000  # ms: longer than all that a page asks of a Cal.com that is silent
 Open = Callable[..., Visit]
 Make = Callable[..., str]
-Form = Page | FrameLocator
 
 
 @pytest.fixture(scope="module")
